@@ -1,0 +1,202 @@
+"""Softmax and sigmoid cross-entropy."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax, xlogy
+
+from ._base import DOMAIN_ROUNDING, Array, Curvature, Labels, Loss, check_logits, checked_integers, signed
+
+
+class SoftmaxLoss(Loss):
+    """Multinomial log-loss, ``log(sum_k exp(z_k)) - z_y``.
+
+    With ``p = softmax(z)`` the gradient in the logits is ``p - e_y`` and the Hessian ``diag(p) - p p'``.
+    The conjugate is the negative entropy ``sum_k q_k log q_k`` of ``q = dual + e_y`` on the simplex. Rows of ``y``
+    may also hold class probabilities (soft targets ``t``): ``e_y`` is then ``t``.
+
+    See Also
+    --------
+    SigmoidLoss : One independent logit per output; the loss of two-class problems.
+
+    Notes
+    -----
+    Derived in :doc:`/mathematics`, section "Softmax"; Böhning (1992), "Multinomial logistic regression
+    algorithm", section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgradlinear.losses import SoftmaxLoss
+    >>> logits = np.array([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3]])
+    >>> value, gradient = SoftmaxLoss().value_and_gradient(logits, np.array([2, 0]))
+    >>> print(value.mean().round(6), abs(gradient.sum(axis=1)).round(12))
+    0.896559 [0. 0.]
+    """
+
+    shift_invariant = True
+
+    def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
+        """Loss of each row, shape (n,), and ``p - e_y``, shape (n, K)."""
+        value, gradient, _ = self._expand(logits, y)
+        return value, gradient
+
+    def curvature(self, logits: Array, y: Labels) -> Curvature:
+        """The Hessian ``diag(p) - p p'`` of each row."""
+        proba = self.proba(check_logits(logits, y)[0])
+        return Curvature(proba, ((1.0, proba),))
+
+    def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
+        """Value, gradient and curvature from one exponential."""
+        value, gradient, proba = self._expand(logits, y)
+        return value, gradient, Curvature(proba, ((1.0, proba),))
+
+    def conjugate(self, dual: Array, y: Labels) -> Array:
+        """``sum_k q_k log q_k`` of ``q = dual + e_y``, shape (n,); inf where q leaves the simplex."""
+        dual, y = check_logits(dual, y)
+        mass = dual + (y if y.ndim == 2 else _one_hot(dual, y))
+        slack = DOMAIN_ROUNDING * np.finfo(dual.dtype).eps * mass.shape[1]
+        outside = (mass < -slack).any(axis=1) | (np.abs(mass.sum(axis=1) - 1) > slack)
+        mass = np.maximum(mass, 0)
+        entropy: Array = xlogy(mass, mass).sum(axis=1)
+        return np.where(outside, np.inf, entropy)
+
+    def proba(self, logits: Array) -> Array:
+        """``softmax(logits)``, shape (n, K)."""
+        shifted = _shifted(np.asarray(logits))
+        np.exp(shifted, out=shifted)
+        shifted /= shifted.sum(axis=1, keepdims=True)
+        return shifted
+
+    def log_proba(self, logits: Array) -> Array:
+        """``log(softmax(logits))`` without forming the probabilities, shape (n, K)."""
+        shifted = _shifted(np.asarray(logits))
+        shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return shifted
+
+    def _expand(self, logits: Array, y: Labels) -> tuple[Array, Array, Array]:
+        logits, y = check_logits(logits, y)
+        exponentials = shifted = _shifted(logits)
+        if y.ndim == 2:
+            return self._expand_soft(shifted, y)
+        own = (np.arange(len(logits)), checked_integers(y, logits.shape[1]))
+        own_logit = shifted[own]
+        np.exp(shifted, out=exponentials)
+        own_exponential = exponentials[own]
+        exponentials[own] = 0
+        others = exponentials.sum(axis=1)
+        # log(total) = log1p(total - 1) keeps the digits of tiny losses: the largest exponential is exactly 1.
+        value = np.log1p(others + np.expm1(own_logit)) - own_logit
+        total = others + own_exponential
+        exponentials[own] = own_exponential
+        proba = np.divide(exponentials, total[:, None], out=exponentials)
+        gradient = proba.copy(order="K")
+        gradient[own] = -others / total
+        return value, gradient, proba
+
+    def _expand_soft(self, shifted: Array, targets: Labels) -> tuple[Array, Array, Array]:
+        targets = targets.astype(shifted.dtype, copy=False)
+        slack = np.sqrt(np.finfo(shifted.dtype).eps)
+        if (targets < 0).any() or (np.abs(targets.sum(axis=1) - 1) > slack).any():
+            raise ValueError("rows of y must be non-negative and sum to 1 (one-hot, or class probabilities).")
+        exponentials = np.exp(shifted)
+        total = exponentials.sum(axis=1)
+        # A target of exactly 0 takes no part, even against a logit of -inf.
+        value = np.log(total) - np.multiply(targets, shifted, out=np.zeros_like(shifted), where=targets > 0).sum(axis=1)
+        proba = exponentials / total[:, None]
+        return value, proba - targets, proba
+
+
+class SigmoidLoss(Loss):
+    """Binary log-loss of each output, ``sum_k log(1 + exp(-t_k z_k))`` with ``t`` in {-1, +1}.
+
+    With ``p = 1 / (1 + exp(-z))`` and labels ``y`` in {0, 1}, the gradient is ``p - y`` and the Hessian the diagonal
+    ``p (1 - p)``. The conjugate is ``q log q + (1 - q) log(1 - q)`` of ``q = dual + y``. Integer labels with K > 1
+    outputs mean one-versus-rest: output ``y_i`` is positive, the others negative.
+
+    See Also
+    --------
+    SoftmaxLoss : One distribution over the classes.
+
+    Notes
+    -----
+    Derived in :doc:`/mathematics`, section "Sigmoid"; Hastie, Tibshirani & Friedman (2009), section 4.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgradlinear.losses import SigmoidLoss
+    >>> value, gradient = SigmoidLoss().value_and_gradient(np.array([[0.0], [1e9]]), np.array([1, 0]))
+    >>> print(value.round(6).tolist(), gradient.ravel().tolist())
+    [0.693147, 1000000000.0] [-0.5, 1.0]
+    """
+
+    def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
+        """Loss of each row, shape (n,), and ``p - y``, shape (n, K)."""
+        logits, y = check_logits(logits, y)
+        margins = signed(logits, y)
+        miss = expit(-margins)
+        return -log_expit(margins).sum(axis=1), signed(-miss, y)
+
+    def curvature(self, logits: Array, y: Labels) -> Curvature:
+        """The diagonal ``p (1 - p)`` of each row."""
+        logits, _ = check_logits(logits, y)
+        return Curvature(expit(logits) * expit(-logits))
+
+    def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
+        """Value, gradient and curvature from one exponential."""
+        logits, y = check_logits(logits, y)
+        margins = signed(logits, y)
+        small = np.exp(-np.abs(margins))
+        value = (np.log1p(small) - np.minimum(margins, 0)).sum(axis=1)
+        likely = 1 / (1 + small)
+        unlikely = small * likely
+        miss = np.where(margins > 0, unlikely, likely)
+        return value, signed(-miss, y), Curvature(likely * unlikely)
+
+    def conjugate(self, dual: Array, y: Labels) -> Array:
+        """``sum_k q_k log q_k + (1 - q_k) log(1 - q_k)`` of ``q = |dual|``, shape (n,); inf outside [0, 1]."""
+        dual, y = check_logits(dual, y)
+        miss = signed(-dual, y)
+        slack = DOMAIN_ROUNDING * np.finfo(dual.dtype).eps
+        outside = (miss < -slack) | (miss > 1 + slack)
+        miss = np.clip(miss, 0, 1)
+        entropy: Array = (xlogy(miss, miss) + xlogy(1 - miss, 1 - miss)).sum(axis=1)
+        return np.where(outside.any(axis=1), np.inf, entropy)
+
+    def proba(self, logits: Array) -> Array:
+        """``1 / (1 + exp(-logits))`` of each output, shape (n, K)."""
+        proba: Array = expit(logits)
+        return proba
+
+    def log_proba(self, logits: Array) -> Array:
+        """Logarithm of `proba` without forming it, shape (n, K)."""
+        log_proba: Array = log_expit(logits)
+        return log_proba
+
+    def normalized_log_proba(self, logits: Array) -> Array:
+        """Logarithm of the outputs' probabilities scaled to sum to one (one-versus-rest), shape (n, K)."""
+        log_proba: Array = log_softmax(log_expit(logits), axis=1)
+        return log_proba
+
+    def normalized_proba(self, logits: Array) -> Array:
+        """The outputs' probabilities scaled to sum to one (one-versus-rest), shape (n, K)."""
+        proba: Array = softmax(log_expit(logits), axis=1)
+        return proba
+
+
+def _shifted(logits: Array) -> Array:
+    """Logits minus their row maximum (a new array); a row's single +inf counts as certain."""
+    largest = logits.max(axis=1, keepdims=True)
+    if len(largest) and largest.max() == np.inf:
+        certain = np.where(np.isposinf(logits), 0, -np.inf).astype(logits.dtype)
+        finite = np.where(np.isposinf(largest), 0, logits) - np.where(np.isposinf(largest), 0, largest)
+        return np.where(np.isposinf(largest), certain, finite)
+    shifted: Array = logits - largest
+    return shifted
+
+
+def _one_hot(logits: Array, y: Labels) -> Array:
+    targets = np.zeros_like(logits)
+    targets[np.arange(len(y)), checked_integers(y, logits.shape[1])] = 1
+    return targets

@@ -1,0 +1,121 @@
+"""The certificate: how far a point can be from the optimum, whatever found it.
+
+For any dual rows ``u_i`` in the domain of the conjugate, with ``G = sum_i w_i z_i u_i'`` and ``g = sum_i w_i u_i``,
+
+    D(u) = -sum_i w_i loss*(u_i) - ||G||^2 / (2 alpha) + b . g - R ||g||_1
+
+bounds the objective from below on all W and all biases within R of b (Fenchel-Young, and the minimum of a linear
+function over a box). At the gradient rows of a smooth loss, P - D = ||dP/dW||^2 / (2 alpha) + R ||g||_1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._evaluation import Evaluation
+from ._subspace import minimize_bias
+from .losses import NonSmoothLoss
+from .losses._base import Array
+
+if TYPE_CHECKING:
+    from ._objective import Objective
+
+# R above, in units of logits. Biases a hundred logits away are out of question, and as the bias gradient is polished to
+# rounding the term costs nothing.
+BIAS_RADIUS = 100.0
+# Relative gaps are relative to the objective, but to no less than this share of the loss of the zero model: the
+# objective of separable data tends to zero with alpha, and so must the digits asked of it.
+VALUE_FLOOR = 1e-10
+# Newton steps on the bias stop when its term is this share of what else keeps the point from its certificate.
+POLISH_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A lower bound on the objective, and how far above it a point is.
+
+    Parameters
+    ----------
+    value : float
+        Objective at the point that was certified (the bias may have been polished).
+    gap : float
+        `value` minus the lower bound; nan without a penalty, where no finite bound exists.
+    measure : float
+        What is compared with ``tol``: the relative gap, or without a penalty the largest entry of the gradient per
+        standard deviation of its column.
+    bias_cost : float
+        The part of `gap` that a better bias would remove.
+    """
+
+    value: float
+    gap: float
+    measure: float
+    bias_cost: float
+
+
+def relative(objective: Objective, value: float, gap: float) -> float:
+    """Gap relative to the objective, with a floor for objectives near zero."""
+    return gap / max(abs(value), VALUE_FLOOR * objective.loss_at_zero)
+
+
+def certify(objective: Objective, point: Evaluation, gradient: Array) -> Certificate:
+    """Certificate of a point; the dual rows are the gradient rows there (of the smoothed loss, for a hinge)."""
+    if not objective.alpha:
+        deviation = np.append(objective.standardization.deviation, 1.0)[:, None]
+        scaled = np.abs(gradient)[deviation[:, 0] > 0] / deviation[deviation > 0][:, None]
+        return Certificate(point.value, np.nan, float(scaled.max(initial=0.0)), 0.0)
+    if objective.non_smooth:
+        return certify_smoothed(objective, point)
+    slope = gradient[:-1]
+    bias_cost = _bias_cost(objective, gradient[-1])
+    gap = float(np.vdot(slope, slope)) / (2 * objective.alpha) + bias_cost
+    return Certificate(point.value, gap, relative(objective, point.value, gap), bias_cost)
+
+
+def dual_value(objective: Objective, dual: Array, bias: Array) -> float:
+    """``D(u)`` for dual rows `dual`, shape (n, K): half a pass over X. The explicit bound, for any loss."""
+    total = objective._pull(dual, objective.zeros())
+    slope, balance = total[:-1], total[-1]
+    conjugate = objective.loss.conjugate(dual, objective.y)
+    used = objective.weight > 0
+    linear = float(objective.weight[used] @ conjugate[used].astype(np.float64))
+    quadratic = float(np.vdot(slope, slope)) / (2 * objective.alpha)
+    return -linear - quadratic + float(bias @ balance) - _bias_cost(objective, balance)
+
+
+def _bias_cost(objective: Objective, balance: Array) -> float:
+    """``R ||g||_1``; in float32, where sums only forecast what float64 will prove, it is left out."""
+    return BIAS_RADIUS * float(np.abs(balance).sum()) if objective.dtype == np.float64 else 0.0
+
+
+def bound_from_smoothed(objective: Objective, point: Evaluation, gradient: Array) -> tuple[float, float]:
+    """Lower bound on a hinge's objective from a point of its smoothed version, and the part its bias costs.
+
+    The gradient rows of the smoothed hinge are duals of the plain one, and so is any multiple theta in [0, 1] of them;
+    the bound is a parabola in theta.
+    """
+    slope = gradient[:-1] - objective.alpha * point.params[:-1]
+    balance = gradient[-1]
+    bias_cost = _bias_cost(objective, balance)
+    linear = -objective._mean(objective.loss.conjugate(point.dlogits, objective.y))
+    linear += float(point.params[-1] @ balance) - bias_cost
+    curvature = float(np.vdot(slope, slope)) / objective.alpha
+    theta = min(1.0, max(linear, 0.0) / curvature) if curvature else 1.0
+    return theta * linear - 0.5 * theta**2 * curvature, bias_cost
+
+
+def certify_smoothed(objective: Objective, point: Evaluation) -> Certificate:
+    """Certificate of a hinge from the dual point of its smoothed version at the same weights."""
+    loss = objective.loss
+    assert isinstance(loss, NonSmoothLoss)
+    best = -np.inf
+    # A lightly smoothed loss has the better dual near the optimum, a heavily smoothed one far from it.
+    for mu in (1e-3, 1e-1, 1e1):
+        smoothed = objective.with_loss(loss.smoothed(mu))
+        balanced = minimize_bias(smoothed, smoothed.evaluate(point.params, point.logits), target=0.0)
+        best = max(best, dual_value(objective, balanced.dlogits, balanced.params[-1]))
+    gap = point.value - best
+    return Certificate(point.value, gap, relative(objective, point.value, gap), 0.0)

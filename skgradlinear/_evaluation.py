@@ -1,0 +1,48 @@
+"""Records of what is known at a point, and of a direction: immutable, so that nothing can go stale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .losses._base import Array, Curvature
+
+# Stands for a curvature that was not computed.
+NO_CURVATURE = Curvature(np.empty((0, 0)))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known at one point, and enough to move on from it without touching X.
+
+    Parameters
+    ----------
+    params : ndarray of shape (d + 1, K)
+        The point; the last row is the bias.
+    logits : ndarray of shape (n, K)
+        Logits of every row.
+    loss : float
+        Weighted mean loss.
+    value : float
+        Objective: `loss` plus the penalty.
+    dlogits : ndarray of shape (n, K)
+        Derivative of each row's loss in its logits.
+    curvature : Curvature
+        Second derivative of each row's loss in its logits; `NO_CURVATURE` at a trial point.
+    """
+
+    params: Array
+    logits: Array
+    loss: float
+    value: float
+    dlogits: Array
+    curvature: Curvature
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A direction in the parameters, shape (d + 1, K), and what it does to the logits, shape (n, K)."""
+
+    params: Array
+    logits: Array

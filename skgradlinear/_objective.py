@@ -1,0 +1,447 @@
+"""The penalized objective of a linear classifier, on rows that are standardized without being copied."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse as sp
+
+from . import _rows
+from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smoothed, certify, relative
+from ._evaluation import NO_CURVATURE, Direction, Evaluation
+from ._preconditioner import Preconditioner, choose
+from ._standardization import Standardization
+from ._subspace import Subspace, minimize_bias
+from .losses import Loss, NonSmoothLoss, SmoothedLoss
+from .losses._base import Array, Labels
+
+# Rows with curvature are copied out for a hinge's Hessian products while they are no more than this share.
+MAX_TAKEN_SHARE = 0.2
+# Share of a hinge's mean curvature that its bias gets for the choice of a direction.
+BIAS_DAMPING = 1e-3
+
+
+class Objective:
+    r"""``P(W, b) = (1/S) sum_i s_i loss(z_i, y_i) + (alpha/2) ||W||^2`` with ``z_i = x_i W + b``.
+
+    ``x_i`` is the standardized row, ``S = sum_i s_i``, and the bias ``b`` is not penalized. Parameters have shape
+    (d + 1, K), the bias in the last row; every method also takes them flattened (as optimizers pass them) and then
+    returns flat gradients. They live in standardized units: `to_original_units` translates. X is neither modified,
+    copied nor made dense.
+
+    Parameters
+    ----------
+    X : array or CSR matrix or array of shape (n, d)
+        Rows of any real dtype; float32 is computed in float32, everything else in float64.
+    y : ndarray of shape (n,) or (n, K)
+        Integers, or one-hot or indicator rows, as `loss` takes them.
+    loss : Loss
+        A loss of logits and labels.
+    alpha : float, default=0.0
+        Strength of the penalty, ``1 / (C S)`` in terms of scikit-learn's ``C``.
+    sample_weight : ndarray of shape (n,), default=None
+        Weights ``s`` of the rows, ones if None.
+    fit_intercept : bool, default=True
+        Whether there is a bias. Without one the last row of the parameters is ignored, and its gradient is zero.
+    standardize : bool, default=True
+        Whether the columns are divided by their weighted standard deviations. With an intercept they are also
+        centred, which changes nothing but the meaning of the bias.
+    n_outputs : int, default=None
+        Number K of logits of a row; by default the columns of `y`, one for labels 0 and 1 under a loss that treats
+        outputs separately, and the largest label plus one otherwise.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape (d + 1, K) of the parameters.
+    standardization : Standardization
+        The implicit change of variables.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, alpha or a weight is negative, or all weights are zero.
+
+    See Also
+    --------
+    check_gradient : Compares the gradient with differences.
+
+    Notes
+    -----
+    Derived in :doc:`/mathematics`, sections "The objective" and "Implicit standardization".
+
+    Examples
+    --------
+    Bring your own optimizer:
+
+    >>> from scipy.optimize import minimize
+    >>> from sklearn.datasets import load_iris
+    >>> from skgradlinear import Objective
+    >>> from skgradlinear.losses import SoftmaxLoss
+    >>> X, y = load_iris(return_X_y=True)
+    >>> objective = Objective(X, y, SoftmaxLoss(), alpha=0.01)
+    >>> start = objective.zeros().ravel()
+    >>> options = {"ftol": 0, "gtol": 1e-9}
+    >>> found = minimize(objective.value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    >>> print(round(found.fun, 4), objective.duality_gap(found.x) < 1e-6)
+    0.2437 True
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: ArrayLike,
+        loss: Loss,
+        *,
+        alpha: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        n_outputs: int | None = None,
+    ) -> None:
+        X = X.tocsr() if sp.issparse(X) else np.asarray(X)
+        if X.ndim != 2 or X.dtype.kind not in "fiub":
+            raise ValueError(f"X must be a real matrix of shape (n, d); got shape {X.shape} of dtype {X.dtype}.")
+        labels = np.asarray(y)
+        if not len(labels) == X.shape[0] > 0:
+            raise ValueError(f"X and y must have as many rows, at least one; got {X.shape[0]} and {len(labels)}.")
+        if not alpha >= 0 or not np.isfinite(alpha):
+            raise ValueError(f"alpha must be a finite number >= 0; got {alpha!r}.")
+        weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        if weight.shape != (len(labels),) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+            raise ValueError(
+                f"sample_weight must be {len(labels)} finite numbers >= 0, not all zero; got shape {weight.shape}."
+            )
+        moments = _rows.wrap(X).moments(weight)
+        self._set_up(X, labels, loss, weight, moments, fit_intercept, standardize, n_outputs)
+        self.alpha = float(alpha)
+
+    @classmethod
+    def from_checked(
+        cls,
+        X: Any,
+        y: Labels,
+        loss: Loss,
+        *,
+        weight: Array,
+        moment_weight: Array,
+        fit_intercept: bool,
+        standardize: bool,
+        n_outputs: int,
+    ) -> Self:
+        """Objective without a penalty of inputs that passed the door; moments may have weights of their own."""
+        objective = cls.__new__(cls)
+        moments = _rows.wrap(X).moments(moment_weight)
+        objective._set_up(X, y, loss, weight, moments, fit_intercept, standardize, n_outputs)
+        objective.alpha = 0.0
+        return objective
+
+    def _set_up(
+        self,
+        X: Any,
+        y: Labels,
+        loss: Loss,
+        weight: Array,
+        moments: Any,
+        fit_intercept: bool,
+        standardize: bool,
+        n_outputs: int | None,
+    ) -> None:
+        rows = _rows.wrap(X)
+        self.standardization = Standardization.from_moments(
+            moments,
+            standardize=standardize,
+            fit_intercept=fit_intercept,
+            dtype=rows.dtype,
+            may_pivot=rows.dense,
+        )
+        if not np.isfinite(self.standardization.deviation).all():
+            raise ValueError("the variance of a column of X overflows; divide the column by a large constant first.")
+        self.rows = rows.with_pivot(self.standardization.pivot)
+        self.y = y
+        self.loss = loss
+        self.total_weight = float(weight.sum())
+        self.weight = weight / self.total_weight
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.shape = (X.shape[1] + 1, _count_outputs(y, loss) if n_outputs is None else n_outputs)
+        self._row_weight = self.weight.astype(rows.dtype)[:, None]
+
+    def _with(self, **changes: Any) -> Self:
+        other = copy.copy(self)
+        other.__dict__.pop("loss_at_zero", None)
+        other.__dict__.update(changes)
+        return other
+
+    def with_alpha(self, alpha: float) -> Self:
+        """The same objective with another penalty; rows are shared."""
+        return self._with(alpha=float(alpha))
+
+    def with_loss(self, loss: Loss) -> Self:
+        """The same objective with another loss of the same logits; rows are shared."""
+        return self._with(loss=loss)
+
+    def without(self, held: NDArray[np.bool_], weight: Array, moment_weight: Array) -> Self:
+        """The same rows with some of their weights set to zero, standardized anew; same penalty."""
+        kept = ~held
+        other = type(self).from_checked(
+            self.rows.X,
+            self.y,
+            self.loss,
+            weight=weight * kept,
+            moment_weight=moment_weight * kept,
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
+            n_outputs=self.shape[1],
+        )
+        return other.with_alpha(self.alpha)
+
+    def in_float64(self) -> Self:
+        """The same objective computed in float64, block by block; rows are shared."""
+        dtype = np.dtype(np.float64)
+        return self._with(rows=self.rows.astype(dtype), _row_weight=self.weight[:, None])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Precision of the logits and of the products with X."""
+        return self.rows.dtype
+
+    @property
+    def logit_variance(self) -> float:
+        """Trace of the covariance of the penalized rows: a logit's variance is this over alpha S a priori."""
+        return float((self.standardization.deviation**2).sum())
+
+    @cached_property
+    def loss_at_zero(self) -> float:
+        """Weighted mean loss of zero logits: the scale of what can be gained."""
+        return self._mean(self.loss.value(np.zeros((len(self.weight), self.shape[1]), order="F"), self.y))
+
+    def zeros(self) -> Array:
+        """Parameters of the zero model, shape (d + 1, K)."""
+        return np.zeros(self.shape)
+
+    def value(self, params: Array) -> float:
+        """Objective at `params`: half a pass over X."""
+        params = self._shaped(params)
+        return self._mean(self.loss.value(self.logits(params), self.y)) + self.penalty(params)
+
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Objective and its (sub)gradient, in the shape of `params`: one pass over X."""
+        point = self._shaped(params)
+        values, dlogits = self.loss.value_and_gradient(self.logits(point), self.y)
+        gradient = self._pull(dlogits, point)
+        return self._mean(values) + self.penalty(point), gradient.reshape(np.shape(params))
+
+    def hessp(self, params: Array, direction: Array) -> Array:
+        """Hessian at `params` times `direction`, in its shape: one and a half passes over X."""
+        return self.hessp_at(self.at(params), self._shaped(direction)).reshape(np.shape(direction))
+
+    def along(self, params: Array, direction: Array) -> Line:
+        """The objective on the line ``params + step * direction``; pricing a step does not touch X."""
+        moved = self._shaped(direction)
+        return Line(self, self.at(params), Direction(moved, self.logits(moved)))
+
+    def duality_gap(self, params: Array) -> float:
+        """Upper bound on ``P(params) - min P``, computed in float64; inf if alpha is 0.
+
+        For a smooth loss the bound is ``||dP/dW||^2 / (2 alpha)`` after a Newton search over the bias, and what
+        that search gains is added. For a hinge the dual point comes from its smoothed version, so the bound is loose
+        far from the optimum; the solvers know better dual points.
+        """
+        exact = self.in_float64()
+        point = exact.at(params)
+        return exact.certificate(point).gap if self.alpha else np.inf
+
+    def to_original_units(self, params: Array) -> tuple[Array, Array]:
+        """Coefficients (d, K) and intercept (K,) of the columns of X as they are."""
+        return self.standardization.to_original_units(self._shaped(params))
+
+    # What solvers use: points carry their logits, so that only new directions and gradients touch X.
+
+    def logits(self, params: Array) -> Array:
+        """Logits of every row, shape (n, K), stored by columns: half a pass over X."""
+        return self.rows.logits(*self.standardization.to_data_units(params))
+
+    def at(self, params: Array) -> Evaluation:
+        """Everything known at `params`: half a pass over X."""
+        point = self._shaped(params).astype(np.float64)
+        return self.evaluate(point, self.logits(point))
+
+    def evaluate(self, params: Array, logits: Array) -> Evaluation:
+        """Evaluation of a point whose logits are known."""
+        values, dlogits, curvature = self.loss.second_order(logits, self.y)
+        loss = self._mean(values)
+        return Evaluation(params, logits, loss, loss + self.penalty(params), dlogits, curvature)
+
+    def glance(self, params: Array, logits: Array) -> Evaluation:
+        """The same without the curvature where that is work of its own: enough to judge a trial step."""
+        if not self.loss.sparse_curvature:
+            return self.evaluate(params, logits)
+        values, dlogits = self.loss.value_and_gradient(logits, self.y)
+        loss = self._mean(values)
+        return Evaluation(params, logits, loss, loss + self.penalty(params), dlogits, NO_CURVATURE)
+
+    def full(self, point: Evaluation) -> Evaluation:
+        """The point with its curvature, if only a glance was taken at it."""
+        if point.curvature is not NO_CURVATURE:
+            return point
+        return replace(point, curvature=self.loss.curvature(point.logits, self.y))
+
+    def gradient(self, point: Evaluation) -> Array:
+        """Gradient at a point, shape (d + 1, K): half a pass over X."""
+        return self._pull(point.dlogits, point.params)
+
+    def hessp_at(self, point: Evaluation, direction: Array) -> Array:
+        """Hessian at a point times `direction`, shape (d + 1, K): one pass over X."""
+        return self._pull(point.curvature.matvec(self.logits(direction)), direction)
+
+    def damped_hessian(self, point: Evaluation) -> Callable[[Array], Array]:
+        """Product with the Hessian at a point, a little stiffer in the bias, where a hinge may have no curvature.
+
+        Rows without curvature take no part where they are most.
+        """
+        active = np.flatnonzero(point.curvature.diagonal.any(axis=1))
+        part, curvature = self, point.curvature
+        if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
+            part = self._with(rows=self.rows.take(active), _row_weight=self._row_weight[active])
+            curvature = curvature.take(active)
+        stiffness = float((curvature.diagonal * part._row_weight).sum()) / self.shape[1]
+        damping = BIAS_DAMPING * stiffness + self.alpha
+
+        def product(direction: Array) -> Array:
+            result = part._pull(curvature.matvec(part.logits(direction)), direction)
+            result[-1] += damping * direction[-1]
+            return result
+
+        return product
+
+    def penalty(self, params: Array) -> float:
+        """``(alpha/2) ||W||^2``."""
+        return 0.5 * self.alpha * float(np.vdot(params[:-1], params[:-1]))
+
+    def certificate(self, point: Evaluation, gradient: Array | None = None) -> Certificate:
+        """What the point proves; see `skgradlinear._certificate`."""
+        return certify(self, point, self.gradient(point) if gradient is None else gradient)
+
+    def assess(self, point: Evaluation, tol: float) -> tuple[Evaluation, Array, Certificate]:
+        """Gradient and certificate of a point, its bias polished first where that alone keeps it from `tol`."""
+        gradient = self.gradient(point)
+        certificate = self.certificate(point, gradient)
+        rest = certificate.gap - certificate.bias_cost
+        if certificate.measure > tol >= relative(self, point.value, rest):
+            target = POLISH_SHARE * tol * certificate.bias_cost / certificate.measure / BIAS_RADIUS
+            polished = minimize_bias(self, point, target)
+            if polished is not point:
+                gradient = self.gradient(polished)
+                return polished, gradient, self.certificate(polished, gradient)
+        return point, gradient, certificate
+
+    def with_best_bias(self, point: Evaluation) -> Evaluation:
+        """The point with the bias that is best for its weights, to a start's accuracy."""
+        return minimize_bias(self, point, target=1e-8)
+
+    def polished(self, point: Evaluation, bias_cost: float) -> Evaluation:
+        """The point with its bias moved until that costs the certificate no more than `bias_cost`."""
+        return minimize_bias(self, point, target=bias_cost / BIAS_RADIUS)
+
+    def bound(self, point: Evaluation, gradient: Array) -> tuple[float, float]:
+        """Lower bound on this objective from a point of its smoothed version, and what the bias costs it."""
+        return bound_from_smoothed(self, point, gradient)
+
+    def relative_gap(self, value: float, gap: float) -> float:
+        """Gap relative to the objective, with a floor for objectives near zero."""
+        return relative(self, value, gap)
+
+    def value_at(self, point: Evaluation) -> float:
+        """Value of this objective at a point of its smoothed version."""
+        return self._mean(self.loss.value(point.logits, self.y)) + self.penalty(point.params)
+
+    def smoothed(self, mu: float, centre: Array | None = None) -> Self:
+        """The objective with its hinge smoothed around a centre; rows are shared."""
+        if not isinstance(self.loss, NonSmoothLoss):
+            raise ValueError(f"{self.loss!r} is smooth already; solve it as it is.")
+        return self.with_loss(self.loss.smoothed(mu, centre))
+
+    def maximizer(self, point: Evaluation) -> Array:
+        """The duals of a smoothed hinge at a point, shape (n, K)."""
+        if not isinstance(self.loss, SmoothedLoss):
+            raise ValueError(f"{self.loss!r} has no dual centre; only smoothed hinges have.")
+        return self.loss.maximizer(point.logits, self.y)
+
+    def direction(self, params: Array) -> Direction:
+        """A direction of the parameters, free of common shifts, with its logits: half a pass over X."""
+        params = self.free_of_shift(params)
+        return Direction(params, self.logits(params))
+
+    def subspace(self, point: Evaluation, directions: list[Direction]) -> Subspace:
+        """The objective over the span of directions and the bias, around a point."""
+        return Subspace(self, point, directions)
+
+    def preconditioner(self, seed: int) -> Preconditioner:
+        """The rule for approximate inverse Hessians that suits the shape of the problem."""
+        return choose(self, seed)
+
+    def free_of_shift(self, direction: Array) -> Array:
+        """The direction minus its mean over the classes, where a common shift leaves the loss alone."""
+        return direction - direction.mean(axis=1, keepdims=True) if self.shift_invariant else direction
+
+    @property
+    def shift_invariant(self) -> bool:
+        """Whether one direction of the logits, a common shift of the classes, is free."""
+        return self.loss.shift_invariant and self.shape[1] > 1
+
+    @property
+    def non_smooth(self) -> bool:
+        """Whether the loss has kinks, so that it is solved through its smoothed versions."""
+        return isinstance(self.loss, NonSmoothLoss)
+
+    def _pull(self, dlogits: Array, params: Array) -> Array:
+        weighted = dlogits * self._row_weight
+        gradient = self.standardization.pull_back(self.rows.pull(weighted), weighted.sum(axis=0, dtype=np.float64))
+        gradient[:-1] += self.alpha * params[:-1]
+        return gradient
+
+    def _mean(self, values: Array) -> float:
+        return float(self.weight @ values.astype(np.float64, copy=False))
+
+    def _shaped(self, params: ArrayLike) -> Array:
+        array = np.asarray(params)
+        if array.size != self.shape[0] * self.shape[1] or array.ndim not in (1, 2):
+            raise ValueError(f"params must have shape {self.shape}, or be that array flattened; got {array.shape}.")
+        return array.reshape(self.shape)
+
+
+class Line:
+    """The objective on a line through a point: every step costs n K operations and no pass over X."""
+
+    def __init__(self, objective: Objective, origin: Evaluation, direction: Direction) -> None:
+        self._objective = objective
+        self._origin = origin
+        self._direction = direction
+
+    def __call__(self, step: float) -> float:
+        """Objective at ``params + step * direction``."""
+        return self.value_and_slope(step)[0]
+
+    def value_and_slope(self, step: float) -> tuple[float, float]:
+        """Objective at ``params + step * direction`` and its derivative in `step`."""
+        objective, direction = self._objective, self._direction
+        params = self._origin.params + step * direction.params
+        logits = self._origin.logits + direction.logits.dtype.type(step) * direction.logits
+        values, dlogits = objective.loss.value_and_gradient(logits, objective.y)
+        slope = float(objective.weight @ np.einsum("ik,ik->i", dlogits, direction.logits, dtype=np.float64))
+        slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
+        return objective._mean(values) + objective.penalty(params), slope
+
+
+def _count_outputs(y: Labels, loss: Loss) -> int:
+    if y.ndim == 2:
+        return int(y.shape[1])
+    largest = int(y.max())
+    return 1 if largest <= 1 and not loss.shift_invariant else largest + 1

@@ -1,0 +1,241 @@
+"""The rows of X: the only place that touches them.
+
+A container of rows offers a handful of products. Dense rows are read block by block, so that nothing of the size of X
+is ever copied: a block is the rows themselves where they can be used as they lie, and a scratch buffer (cast, pivot
+subtracted) where not. CSR rows are used as they are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ._standardization import Moments
+from .losses._base import Array
+
+# Entries of a scratch block: 1 MB in float64, well within a core's second-level cache.
+BLOCK_ENTRIES = 1 << 17
+
+
+def wrap(X: Any, dtype: np.dtype | None = None) -> Rows:
+    """Rows of an array or a CSR matrix; computed in float32 if X is, in float64 otherwise."""
+    if dtype is None:
+        dtype = np.dtype(np.float32 if X.dtype in (np.float32, np.float16) else np.float64)
+    return CSRRows(X, dtype) if sp.issparse(X) else DenseRows(X, dtype)
+
+
+class Rows(ABC):
+    """Products with rows ``x - pivot``, in `dtype`; n rows, d columns."""
+
+    X: Any
+    shape: tuple[int, int]
+    dtype: np.dtype
+    dense: bool
+
+    @abstractmethod
+    def logits(self, slope: Array, offset: Array) -> Array:
+        """``(x - pivot) @ slope + offset`` for every row, shape (n, K), stored by columns."""
+
+    @abstractmethod
+    def pull(self, weights: Array) -> Array:
+        """``sum_i (x_i - pivot) weights_i'``, shape (d, K), float64."""
+
+    @abstractmethod
+    def pull_squares(self, weights: Array) -> Array:
+        """``sum_i (x_i - pivot)**2 weights_i'``, shape (d, K), float64."""
+
+    def moments(self, weight: Array) -> Moments:
+        """Weighted moments of the columns of X itself, in float64; infinite where a square overflows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._moments(weight)
+
+    @abstractmethod
+    def _moments(self, weight: Array) -> Moments:
+        """`moments`, without regard to overflow."""
+
+    @abstractmethod
+    def dense_blocks(self, indices: NDArray[np.intp] | None = None) -> Iterator[tuple[Any, Array]]:
+        """Pairs (which rows, those rows as a dense block): all rows, or those at `indices`."""
+
+    @abstractmethod
+    def take(self, indices: NDArray[np.intp]) -> Rows:
+        """A copy of some of the rows, with the same pivot."""
+
+    @abstractmethod
+    def with_pivot(self, pivot: Array) -> Rows:
+        """The same rows with another pivot."""
+
+    @abstractmethod
+    def astype(self, dtype: np.dtype) -> Rows:
+        """The same rows computed in another dtype."""
+
+
+class DenseRows(Rows):
+    """Rows of an array in any memory order and real dtype, read in blocks."""
+
+    dense = True
+
+    def __init__(self, X: NDArray[Any], dtype: np.dtype, pivot: Array | None = None) -> None:
+        self.X = X
+        self.dtype = np.dtype(dtype)
+        self.shape = X.shape
+        self.pivot = None if pivot is None or not pivot.any() else pivot.astype(dtype)
+
+    def take(self, indices: NDArray[np.intp]) -> DenseRows:
+        """A copy of some of the rows, with the same pivot."""
+        return DenseRows(self.X[indices], self.dtype, self.pivot)
+
+    def with_pivot(self, pivot: Array) -> DenseRows:
+        """The same rows with another pivot."""
+        return DenseRows(self.X, self.dtype, pivot)
+
+    def astype(self, dtype: np.dtype) -> DenseRows:
+        """The same rows, and the same pivot, computed in another dtype."""
+        return DenseRows(self.X, dtype, self.pivot)
+
+    def _blocks(self) -> Iterator[tuple[slice, Array]]:
+        n, d = self.shape
+        if self.pivot is None and self.X.dtype == self.dtype and self.X.dtype.isnative:
+            yield slice(0, n), self.X
+            return
+        step = max(16, BLOCK_ENTRIES // max(d, 1))
+        scratch = np.empty((min(step, n), d), self.dtype)
+        for start in range(0, n, step):
+            block = scratch[: min(step, n - start)]
+            self._store(self.X[start : start + step], block)
+            yield slice(start, start + len(block)), block
+
+    def _store(self, rows: NDArray[Any], block: Array) -> None:
+        if self.pivot is None:
+            np.copyto(block, rows, casting="unsafe")
+        else:
+            np.subtract(rows, self.pivot, out=block, casting="unsafe")
+
+    def logits(self, slope: Array, offset: Array) -> Array:
+        """``(x - pivot) @ slope + offset``, shape (n, K), stored by columns."""
+        columns = np.empty((slope.shape[1], self.shape[0]), self.dtype)
+        transposed = np.ascontiguousarray(slope.T, self.dtype)
+        for where, block in self._blocks():
+            np.matmul(transposed, block.T, out=columns[:, where])
+        columns += offset.astype(self.dtype)[:, None]
+        return columns.T
+
+    def pull(self, weights: Array) -> Array:
+        """``sum_i (x_i - pivot) weights_i'``, shape (d, K), float64."""
+        total = np.zeros((weights.shape[1], self.shape[1]))
+        columns = weights.T
+        for where, block in self._blocks():
+            total += columns[:, where] @ block
+        return total.T
+
+    def pull_squares(self, weights: Array) -> Array:
+        """``sum_i (x_i - pivot)**2 weights_i'``, shape (d, K), float64."""
+        total = np.zeros((weights.shape[1], self.shape[1]))
+        for where, block in self.dense_blocks():
+            total += weights.T[:, where] @ block**2
+        return total.T
+
+    def dense_blocks(self, indices: NDArray[np.intp] | None = None) -> Iterator[tuple[Any, Array]]:
+        """Blocks of rows of at most `BLOCK_ENTRIES` entries, each a buffer of its own."""
+        n, d = self.shape
+        step = max(16, BLOCK_ENTRIES // max(d, 1))
+        for start in range(0, n if indices is None else len(indices), step):
+            where: Any = slice(start, start + step) if indices is None else indices[start : start + step]
+            rows = self.X[where]
+            block = np.empty(rows.shape, self.dtype)
+            self._store(rows, block)
+            yield where if indices is not None else slice(start, start + len(block)), block
+
+    def _moments(self, weight: Array) -> Moments:
+        """Two passes within each block, merged over the blocks."""
+        d = self.shape[1]
+        total = Moments(0.0, np.zeros(d), np.zeros(d), 0)
+        for where, block in DenseRows(self.X, np.dtype(np.float64)).dense_blocks():
+            share = weight[where]
+            mass = float(share.sum())
+            if not mass:
+                total = total.merge(Moments(0.0, np.zeros(d), np.zeros(d), len(block)))
+                continue
+            mean = share @ block / mass
+            block -= mean
+            # The first-order correction of the mean takes out the rounding of the sum above.
+            drift = share @ block / mass
+            np.square(block, out=block)
+            total = total.merge(Moments(mass, mean + drift, share @ block - mass * drift**2, len(block)))
+        return total
+
+
+class CSRRows(Rows):
+    """Rows of a CSR matrix or array, never densified as a whole; they have no pivot."""
+
+    # No pivot: a column with a fraction f of non-zeros has |mean| / std <= sqrt(f / (1 - f)), there is nothing to gain.
+    dense = False
+
+    def __init__(self, X: Any, dtype: np.dtype) -> None:
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        if X.dtype != dtype:
+            X = type(X)((X.data.astype(dtype), X.indices, X.indptr), shape=X.shape)
+        self.X = X
+        self.dtype = np.dtype(dtype)
+        self.shape = X.shape
+
+    def take(self, indices: NDArray[np.intp]) -> CSRRows:
+        """A copy of some of the rows."""
+        return CSRRows(self.X[indices], self.dtype)
+
+    def with_pivot(self, pivot: Array) -> CSRRows:
+        """The rows themselves: the pivot of sparse rows is always zero."""
+        if pivot.any():
+            raise ValueError("sparse rows take no pivot: subtracting it would densify them.")
+        return self
+
+    def astype(self, dtype: np.dtype) -> CSRRows:
+        """The same rows computed in another dtype; indices are shared."""
+        return CSRRows(self.X, dtype)
+
+    def logits(self, slope: Array, offset: Array) -> Array:
+        """``x @ slope + offset``, shape (n, K), stored by columns."""
+        logits = np.asfortranarray(self.X @ np.ascontiguousarray(slope, self.dtype))
+        logits += offset.astype(self.dtype)
+        return logits
+
+    def pull(self, weights: Array) -> Array:
+        """``sum_i x_i weights_i'``, shape (d, K), float64."""
+        product: Array = self.X.T @ np.ascontiguousarray(weights, self.dtype)
+        return product.astype(np.float64)
+
+    def pull_squares(self, weights: Array) -> Array:
+        """``sum_i x_i**2 weights_i'``, shape (d, K), float64."""
+        squares = type(self.X)((self.X.data**2, self.X.indices, self.X.indptr), shape=self.X.shape)
+        product: Array = squares.T @ np.ascontiguousarray(weights, self.dtype)
+        return product.astype(np.float64)
+
+    def dense_blocks(self, indices: NDArray[np.intp] | None = None) -> Iterator[tuple[Any, Array]]:
+        """Small groups of rows made dense."""
+        n, d = self.shape
+        step = max(16, BLOCK_ENTRIES // max(d, 1))
+        for start in range(0, n if indices is None else len(indices), step):
+            stop = min(start + step, n if indices is None else len(indices))
+            where: Any = slice(start, stop) if indices is None else indices[start:stop]
+            yield where, self.X[where].toarray()
+
+    def _moments(self, weight: Array) -> Moments:
+        """Deviations of the stored entries, plus the zeros' share ``mean**2`` each."""
+        n, d = self.shape
+        mass = float(weight.sum())
+        entry_weight = np.repeat(weight, np.diff(self.X.indptr))
+        data, columns = self.X.data.astype(np.float64), self.X.indices
+        mean = np.bincount(columns, entry_weight * data, d) / mass
+        deviation = data - mean[columns]
+        scatter = np.bincount(columns, entry_weight * deviation**2, d)
+        # The weight of the zeros is a difference of sums; where there are none its rounding must not count.
+        has_zeros = np.bincount(columns, entry_weight > 0, d) < np.count_nonzero(weight)
+        zeros = np.where(has_zeros, np.maximum(mass - np.bincount(columns, entry_weight, d), 0), 0)
+        return Moments(mass, mean, scatter + zeros * mean**2, n)

@@ -1,0 +1,296 @@
+"""Newton's method on cached logits: the true objective over a few directions and the bias, without touching X.
+
+The unknowns are one coefficient per direction (or per direction and output) and a free bias:
+
+    phi(a, c) = mean loss(Z + sum_j a_j U_j + c) + (alpha/2) ||W + sum_j a_j D_j||^2
+
+where ``U_j`` is what the direction ``D_j`` does to the logits ``Z``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.linalg import LinAlgError
+
+from ._evaluation import Direction, Evaluation
+from .losses._base import Array
+
+if TYPE_CHECKING:
+    from ._objective import Objective
+
+# Entries of a group of rows in the Newton systems: 1 MB in float64.
+GROUP_ENTRIES = 1 << 17
+# The line search ends where the slope is this share of the first, or after so many trials.
+FLAT = 0.3
+MAX_SEARCH = 12
+# A full step that gains less than this share of what its predecessors gained ends the search.
+SMALL_SHARE = 0.1
+# On the flat pieces of a hinge the bias has no curvature; steps stay within a few logits.
+MAX_BIAS_STEP = 4.0
+# Relative ridge on the scaled Newton systems, by precision: directions become parallel near the optimum.
+RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-10}
+# One coefficient per output and direction gives a system of order K (m + 1); beyond this many outputs it costs more
+# than it saves.
+MAX_SPLIT_OUTPUTS = 40
+
+
+def minimize_bias(objective: Objective, point: Evaluation, target: float, max_steps: int = 30) -> Evaluation:
+    """The point with its bias moved until ``||d loss / d bias||_1 <= target``, or to rounding."""
+    if not objective.fit_intercept:
+        return point
+    return Subspace(objective, point, []).minimize(max_steps, bias_target=target)[0]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A point of the subspace: its evaluation, coefficients, value and gradient in the coefficients."""
+
+    point: Evaluation
+    coefficients: Array
+    value: float
+    gradient: Array
+
+
+class Subspace:
+    """The objective over the span of some directions and the bias, around a point."""
+
+    def __init__(self, objective: Objective, point: Evaluation, directions: list[Direction]) -> None:
+        self.objective = objective
+        self.origin = point
+        self.directions = directions
+        n_outputs = objective.shape[1]
+        self.split = (
+            bool(directions) and n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not point.curvature.dyads)
+        )
+        weights = [d.params[:-1] for d in directions]
+        alpha = objective.alpha
+        self._gram = np.array([[alpha * np.einsum("dk,dk->k", a, b) for b in weights] for a in weights])
+        self._linear = np.array([alpha * np.einsum("dk,dk->k", point.params[:-1], a) for a in weights])
+        self._gram = self._gram.reshape(len(weights), len(weights), n_outputs)
+        self._linear = self._linear.reshape(len(weights), n_outputs)
+
+    def minimize(self, max_steps: int, bias_target: float | None = None) -> tuple[Evaluation, Direction | None]:
+        """Damped Newton steps; the new point, and the step to it (None if nothing was gained).
+
+        With `bias_target` the steps go on until the l1 norm of the gradient is below it or rounding stops them;
+        otherwise until a full step gains a small share of the total.
+        """
+        place = self._place(self.origin, np.zeros((len(self.directions) + 1, self.objective.shape[1])))
+        start = place.value
+        moved = False
+        for _ in range(max_steps):
+            if bias_target is not None and np.abs(place.gradient).sum() <= bias_target:
+                break
+            step = self._newton_step(place)
+            if not self.directions:
+                step *= MAX_BIAS_STEP / max(float(np.abs(step).max()), MAX_BIAS_STEP)
+            found, damped = self._search(place, step)
+            if found is None:
+                break
+            moved = True
+            before, place = place, found
+            gained = before.value - place.value
+            if bias_target is None:
+                if not damped and gained < SMALL_SHARE * (start - place.value):
+                    break
+            elif gained <= 0 and np.abs(place.gradient).sum() >= np.abs(before.gradient).sum():
+                break
+        return self._finish(place) if moved else (self.origin, None)
+
+    def _place(self, point: Evaluation, coefficients: Array) -> _Place:
+        a = coefficients[:-1]
+        penalty = (self._linear * a).sum() + 0.5 * np.einsum("jk,jlk,lk->", a, self._gram, a)
+        return _Place(point, coefficients, point.loss + float(penalty), self._gradient(point, coefficients))
+
+    def _gradient(self, point: Evaluation, coefficients: Array) -> Array:
+        """Derivative in every coefficient (a row each) and in the bias (the last row), shape (m + 1, K)."""
+        weighted = point.dlogits * self.objective._row_weight
+        gradient: Array = np.empty(coefficients.shape)
+        a = coefficients[:-1]
+        for j, direction in enumerate(self.directions):
+            gradient[j] = np.einsum("ik,ik->k", weighted, direction.logits)
+        gradient[:-1] += self._linear + np.einsum("jlk,lk->jk", self._gram, a)
+        gradient[-1] = weighted.sum(axis=0, dtype=np.float64) if self.objective.fit_intercept else 0.0
+        if not self.split:
+            gradient[:-1] = gradient[:-1].mean(axis=1, keepdims=True)
+        return gradient
+
+    def _newton_step(self, place: _Place) -> Array:
+        point, gradient = place.point, place.gradient
+        if not self.split:
+            return self._shared_step(point, gradient)
+        if not point.curvature.dyads:
+            return self._separate_step(point, gradient)
+        return self._split_step(point, gradient)
+
+    def _shared_step(self, point: Evaluation, gradient: Array) -> Array:
+        """One coefficient per direction; with none, Newton on the bias alone."""
+        m, n_outputs = len(self.directions), gradient.shape[1]
+        weight, curvature = self.objective._row_weight, point.curvature
+        hessian = np.zeros((m + n_outputs, m + n_outputs))
+        for j, direction in enumerate(self.directions):
+            product = curvature.matvec(direction.logits) * weight
+            for i in range(j + 1):
+                hessian[i, j] = hessian[j, i] = np.vdot(self.directions[i].logits.T, product.T)
+            hessian[j, m:] = hessian[m:, j] = product.sum(axis=0, dtype=np.float64)
+        hessian[:m, :m] += self._gram.sum(axis=2)
+        hessian[m:, m:] = np.diag((curvature.diagonal * weight).sum(axis=0, dtype=np.float64))
+        for sign, vector in curvature.dyads:
+            hessian[m:, m:] -= sign * ((vector * weight).T @ vector)
+        step = np.zeros_like(gradient)
+        # The gradient holds a shared coefficient's derivative spread evenly over the outputs.
+        right = np.concatenate([gradient[:-1].sum(axis=1), gradient[-1]])
+        if not self.objective.fit_intercept:
+            hessian, right = hessian[:m, :m], right[:m]
+        solution = self._solve(hessian, right)
+        step[:-1] = solution[:m, None]
+        step[-1, : len(solution) - m] = solution[m:]
+        return step
+
+    def _pieces(self, gradient: Array) -> Iterator[tuple[slice, Array, Array]]:
+        """Groups of rows with the directions' logits and the constant, shape (m + 1, K, rows), and room for as much.
+
+        Groups stay in a core's cache, and take no memory of the size of the logits.
+        """
+        order, n_outputs = gradient.shape
+        n_rows = len(self.origin.logits)
+        size = min(n_rows, max(256, GROUP_ENTRIES // (order * n_outputs)))
+        room = np.empty((2, order, n_outputs, size), self.objective.dtype)
+        for start in range(0, n_rows, size):
+            rows = slice(start, min(start + size, n_rows))
+            basis, scratch = room[:, :, :, : rows.stop - start]
+            for j, direction in enumerate(self.directions):
+                basis[j] = direction.logits.T[:, rows]
+            basis[-1] = 1.0 if self.objective.fit_intercept else 0.0
+            yield rows, basis, scratch
+
+    def _separate_step(self, point: Evaluation, gradient: Array) -> Array:
+        """Outputs that do not interact: a system of order m + 1 for each."""
+        hessian, _ = self._hessians(point, gradient)
+        return np.stack([self._solve(h, g) for h, g in zip(hessian, gradient.T, strict=True)], axis=1)
+
+    def _split_step(self, point: Evaluation, gradient: Array) -> Array:
+        """One coefficient per direction and output, all coupled: a system of order K (m + 1)."""
+        m, n_outputs = gradient.shape
+        blocks, dyads = self._hessians(point, gradient)
+        hessian = -dyads.reshape(m, n_outputs, m, n_outputs)
+        outputs = np.arange(n_outputs)
+        hessian[:, outputs, :, outputs] += blocks
+        order = m * n_outputs
+        return self._solve(hessian.reshape(order, order), gradient.ravel()).reshape(m, n_outputs)
+
+    def _hessians(self, point: Evaluation, gradient: Array) -> tuple[Array, Array]:
+        """The part of each output alone, (K, m + 1, m + 1) with the penalty, and the dyads', of order K (m + 1)."""
+        m, n_outputs = gradient.shape
+        order = m * n_outputs
+        blocks = np.zeros((n_outputs, m, m))
+        dyads = np.zeros((order, order)) if point.curvature.dyads else np.zeros((0, 0))
+        weight = self.objective._row_weight.T
+        for rows, basis, scratch in self._pieces(gradient):
+            np.multiply(basis, point.curvature.diagonal.T[:, rows] * weight[:, rows], out=scratch)
+            blocks += np.matmul(scratch.transpose(1, 0, 2), basis.transpose(1, 2, 0))
+            for sign, vector in point.curvature.dyads:
+                np.multiply(basis, vector.T[:, rows] * np.sqrt(weight[:, rows]), out=scratch)
+                flat = scratch.reshape(order, -1)
+                dyads += sign * (flat @ flat.T)
+        blocks[:, :-1, :-1] += self._gram.transpose(2, 0, 1)
+        return blocks, dyads
+
+    def _solve(self, hessian: Array, gradient: Array) -> Array:
+        """``-hessian^-1 gradient`` with unit diagonal and a small ridge."""
+        scale = np.sqrt(np.maximum(np.diag(hessian), 0))
+        scale[scale == 0] = 1.0
+        scaled = hessian / scale / scale[:, None]
+        scaled[np.diag_indices(len(scale))] += RIDGE[self.objective.dtype]
+        try:
+            solution: Array = -np.linalg.solve(scaled, gradient / scale) / scale
+        except LinAlgError:
+            solution = -np.linalg.lstsq(scaled, gradient / scale, rcond=None)[0] / scale
+        return solution
+
+    def _search(self, place: _Place, step: Array) -> tuple[_Place | None, bool]:
+        """Line search along a step by the sign of the slope, for every output on its own where they do not interact.
+
+        The objective is convex: a slope that is still negative at the end of the step means descent all the way. An
+        overshoot is undone by interpolating the slope to zero. Returns the new place, or None if rounding has the
+        last word, and whether any part of the step was shortened.
+        """
+        separate = not place.point.curvature.dyads and not self.objective.shift_invariant and self.split
+        first = _slopes(place.gradient, step, separate)
+        step = np.where(first < 0, step, 0.0)
+        if not step.any():
+            return None, False
+        change = self._logit_change(step)
+        low, high = np.zeros_like(first), np.ones_like(first)
+        low_slope, high_slope = np.minimum(first, 0), np.full_like(first, np.nan)
+        size = np.ones_like(first)
+        for _ in range(MAX_SEARCH):
+            found = self._try(place, step, change, size)
+            slope = _slopes(found.gradient, step, separate)
+            whole = (size == 1).all() and (slope <= 0).all()
+            if whole or (np.abs(slope) <= FLAT * np.abs(first)).all():
+                break
+            over = slope > 0
+            high, high_slope = np.where(over, size, high), np.where(over, slope, high_slope)
+            low, low_slope = np.where(over, low, size), np.where(over, low_slope, slope)
+            share = low_slope / np.where(low_slope == high_slope, -1.0, low_slope - high_slope)
+            inside = low + np.clip(np.nan_to_num(share, nan=1.0), 0.1, 0.9) * (high - low)
+            size = np.where((slope <= 0) & (size == 1), 1.0, inside)
+        for _ in range(MAX_SEARCH):
+            if found.value <= place.value + self._noise * abs(place.value):
+                return replace(found, point=self.objective.full(found.point)), bool((size < 1).any())
+            size = 0.25 * size
+            found = self._try(place, step, change, size)
+        return None, False
+
+    def _try(self, place: _Place, step: Array, change: Array, size: Array) -> _Place:
+        logits = place.point.logits + size.astype(change.dtype) * change
+        return self._place(self.objective.glance(self.origin.params, logits), place.coefficients + size * step)
+
+    @property
+    def _noise(self) -> float:
+        """Relative rounding of a value: means of float32 losses are rounded where each loss is."""
+        precision = float(np.finfo(self.objective.dtype).eps)
+        return 4 * np.finfo(np.float64).eps + (1e-2 * precision if self.objective.dtype != np.float64 else 0.0)
+
+    def _logit_change(self, step: Array) -> Array:
+        """What the step does to the logits, shape (n, K), stored by columns."""
+        dtype = self.objective.dtype
+        change = np.empty_like(self.origin.logits)
+        change[:] = step[-1].astype(dtype)
+        for j, direction in enumerate(self.directions):
+            change += step[j].astype(dtype) * direction.logits
+        return change
+
+    def _finish(self, place: _Place) -> tuple[Evaluation, Direction]:
+        """The point with its parameters, moved so that shift-invariant classes keep mean zero."""
+        objective, point, coefficients = self.objective, place.point, place.coefficients
+        params = np.zeros(objective.shape)
+        for j, direction in enumerate(self.directions):
+            params += coefficients[j] * direction.params
+        params[-1] += coefficients[-1]
+        # The change of the logits is combined from the directions: a difference of logits would cancel.
+        change = self._logit_change(coefficients)
+        logits = point.logits
+        if objective.shift_invariant:
+            params -= params.mean(axis=1, keepdims=True)
+            shift = change.mean(axis=1, keepdims=True)
+            change -= shift
+            logits = logits - shift
+        moved = self.origin.params + params
+        # A column this small is rounding of the logits: as a direction it would be blown up again.
+        noise = np.finfo(change.dtype).eps ** 0.25 * np.linalg.norm(logits, axis=0)
+        quiet = np.linalg.norm(change, axis=0) <= noise
+        value = point.loss + objective.penalty(moved)
+        reached = replace(point, params=moved, logits=logits, value=value)
+        return reached, Direction(np.where(quiet, 0.0, params), np.where(quiet, change.dtype.type(0), change))
+
+
+def _slopes(gradient: Array, step: Array, separate: bool) -> Array:
+    """Derivative along the step: of each output, shape (K,), where they are separate, of all, shape (1,), otherwise."""
+    products: Array = (gradient * step).sum(axis=0)
+    return products if separate else products.sum(keepdims=True)

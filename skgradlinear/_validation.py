@@ -1,0 +1,241 @@
+"""The only door: inputs of `fit` and `predict` become checked arrays, labels become integers or an indicator."""
+
+from __future__ import annotations
+
+import copy
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
+
+from .losses._base import Array, Labels
+
+# Sums of weights whose reciprocal, and that of their squares, are far from overflow.
+LEAST_TOTAL = 1e-100
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What `fit` learns from, checked.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, d)
+        The rows as the user gave them, not copied unless they had to be converted.
+    y : ndarray
+        Class indices (n,), or an indicator (n, K) if multilabel.
+    classes : ndarray
+        Labels behind the indices; the output numbers if multilabel.
+    sample_weight : ndarray of shape (n,)
+        Weights of the rows as given, ones by default.
+    weight : ndarray of shape (n,)
+        Sample weights times class weights.
+    multilabel : bool
+        Whether `y` is an indicator.
+    features : dict
+        Fitted attributes that describe the columns.
+    """
+
+    X: Any
+    y: Labels
+    classes: Array
+    sample_weight: Array
+    weight: Array
+    multilabel: bool
+    features: dict[str, Any]
+
+
+def check_problem(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multilabel: bool) -> Problem:
+    """The checked problem; `estimator` itself is not touched, so that a refused input leaves it as it was."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None: pass the labels."
+        )
+    probe = copy.copy(estimator)
+    X = check_rows(probe, X, reset=True)
+    codes, classes, is_indicator = _check_labels(y, X.shape[0], multilabel)
+    weight = check_weight(sample_weight, X.shape[0])
+    features = {name: getattr(probe, name) for name in ("n_features_in_", "feature_names_in_") if hasattr(probe, name)}
+    total = weight * _class_factors(estimator.class_weight, codes, classes, weight, is_indicator)
+    _check_total(total, "the products of sample_weight and class_weight")
+    _check_classes(type(estimator).__name__, codes, classes, total, is_indicator)
+    return Problem(X, codes, classes, weight, total, is_indicator, features)
+
+
+def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """X as a real array or CSR matrix in its own dtype where that can be computed with."""
+    # Numbers that are not finite are refused by name; that sums and casts come across them first is no news.
+    with np.errstate(over="ignore", invalid="ignore"):
+        X = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric", accept_large_sparse=True)
+        if X.dtype.kind not in "fiub":
+            raise ValueError(f"X must hold numbers; got dtype {X.dtype}. Encode its columns as numbers first.")
+        if X.dtype.itemsize > 8:
+            X = X.astype(np.float64)
+            assert_all_finite(X, input_name="X")
+    if X.dtype == np.float16:
+        X = X.astype(np.float32)
+    return X
+
+
+def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array, bool]:
+    try:
+        with np.errstate(invalid="ignore"):
+            kind = type_of_target(y, input_name="y", raise_unknown=True)
+    except TypeError as error:
+        raise _refused_labels(y, error) from error
+    if kind == "multilabel-indicator" and multilabel:
+        y = y.toarray() if sp.issparse(y) else check_array(y, dtype=None, input_name="y")
+        _check_length(y, n_rows)
+        return y.astype(np.int8), np.arange(y.shape[1]), True
+    check_classification_targets(y)
+    if kind.startswith("multi") and kind != "multiclass":
+        raise ValueError(
+            f"y of type {kind!r} is not supported here: pass one label per row. SigmoidClassifier takes indicator rows."
+        )
+    y = column_or_1d(y, warn=True)
+    _check_length(y, n_rows)
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise _refused_labels(y, error) from error
+    return codes, classes, False
+
+
+def _refused_labels(y: Any, error: TypeError) -> ValueError:
+    kinds = sorted({type(label).__name__ for label in np.asarray(y, dtype=object).ravel()})
+    return ValueError(
+        f"labels of the types {kinds} in y cannot be told apart ({error}). Use labels of one type, str or int, and "
+        "drop rows without one."
+    )
+
+
+def _check_length(y: Any, n_rows: int) -> None:
+    if len(y) != n_rows:
+        raise ValueError(
+            f"X and y have inconsistent numbers of samples: {n_rows} rows in X, {len(y)} in y. Pass one label per row."
+        )
+
+
+def check_weight(sample_weight: Any, n_rows: int) -> Array:
+    """Sample weights as float64 numbers >= 0, not all zero; ones by default. Never the caller's own array."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
+    weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight", copy=True)
+    if weight.ndim != 1 or len(weight) != n_rows:
+        raise ValueError(f"sample_weight must have shape ({n_rows},), one number per row of X; got {weight.shape}.")
+    if (weight < 0).any():
+        raise ValueError(f"Negative values in data passed to sample_weight: got {weight.min():g}; weights are >= 0.")
+    _check_total(weight, "sample_weight")
+    return weight
+
+
+def _check_total(weight: Array, name: str) -> None:
+    with np.errstate(over="ignore"):
+        total = float(weight.sum())
+    if not total:
+        raise ValueError(f"{name} is all zero: no row is left to learn from; pass some positive weight.")
+    if not LEAST_TOTAL <= total <= 1 / LEAST_TOTAL:
+        raise ValueError(
+            f"the sum of {name} is {total:g}, outside {LEAST_TOTAL:g} .. {1 / LEAST_TOTAL:g}; multiply the weights by "
+            "a constant."
+        )
+
+
+def _check_classes(name: str, codes: Labels, classes: Array, weight: Array, multilabel: bool) -> None:
+    seen = len(classes) if multilabel else np.count_nonzero(np.bincount(codes, weight, len(classes)))
+    if multilabel or seen > 1:
+        return
+    label = classes[codes[weight > 0][:1]].tolist()[0]
+    raise ValueError(
+        f"{name} needs samples of at least 2 classes with positive weight (sample_weight times class_weight), but the "
+        f"data contains only one class: {label!r}. Pass rows of another class."
+    )
+
+
+def _class_factors(class_weight: Any, codes: Labels, classes: Array, weight: Array, multilabel: bool) -> Array:
+    """Factor of each row for its class."""
+    if class_weight is None:
+        return np.ones(len(weight))
+    if multilabel:
+        raise ValueError(
+            "class_weight has no meaning for multilabel y, where a row has no one class; use sample_weight."
+        )
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"class_weight must be a dict, 'balanced' or None; got {class_weight!r}.")
+        mass = np.bincount(codes, weight, len(classes))
+        used = mass > 0
+        factors: Array = np.zeros(len(classes))
+        factors[used] = weight.sum() / (used.sum() * mass[used])
+    else:
+        factors = _factors_from_dict(class_weight, classes)
+    return factors[codes]
+
+
+def _factors_from_dict(class_weight: Any, classes: Array) -> Array:
+    if not hasattr(class_weight, "items"):
+        raise ValueError(f"class_weight must be a dict, 'balanced' or None; got {class_weight!r}.")
+    known = classes.tolist()
+    unknown = [label for label in class_weight if label not in known]
+    if unknown:
+        raise ValueError(f"class_weight names {unknown}, which is none of the classes {known[:10]}; remove it.")
+    factors = np.ones(len(classes))
+    for label, value in class_weight.items():
+        if not isinstance(value, numbers.Real) or not 0 <= float(value) < np.inf:
+            raise ValueError(f"class_weight of {label!r} must be a finite number >= 0; got {value!r}.")
+        factors[known.index(label)] = value
+    return factors
+
+
+def check_parameters(estimator: Any, solvers: set[str]) -> None:
+    """Raise for a constructor parameter of the wrong type or out of range; the message names the value."""
+    alpha = estimator.alpha
+    if isinstance(alpha, str):
+        if alpha != "scale":
+            raise ValueError(f"alpha must be 'scale' or a number >= 0; got {alpha!r}.")
+    else:
+        _check_number("alpha", alpha, numbers.Real, 0.0, "'scale' or a finite number >= 0")
+    _check_number("tol", estimator.tol, numbers.Real, 0.0, "a finite number > 0", strict=True)
+    _check_number("max_iter", estimator.max_iter, numbers.Integral, 1, "an integer >= 1")
+    _check_number("verbose", estimator.verbose, (numbers.Integral, np.bool_), 0, "an integer >= 0")
+    for name in ("fit_intercept", "warm_start"):
+        if not isinstance(getattr(estimator, name), (bool, np.bool_)):
+            raise TypeError(f"{name} must be True or False; got {getattr(estimator, name)!r}.")
+    if not (isinstance(estimator.standardize, (bool, np.bool_)) or estimator.standardize == "auto"):
+        raise ValueError(f"standardize must be 'auto', True or False; got {estimator.standardize!r}.")
+    check_option(estimator, "solver", solvers | {"auto"})
+    _check_seed(estimator.random_state)
+
+
+def check_option(estimator: Any, name: str, options: set[Any]) -> None:
+    """Raise unless the parameter is one of some strings (or other constants)."""
+    value = getattr(estimator, name)
+    if not any(value is option or (isinstance(value, str) and value == option) for option in options):
+        raise ValueError(f"{name} must be one of {sorted(options, key=str)}; got {value!r}.")
+
+
+def _check_seed(random_state: Any) -> None:
+    """Raise unless `random_state` is None, an integer or a generator in scikit-learn's sense."""
+    is_integer = isinstance(random_state, numbers.Integral)
+    if is_integer and not 0 <= random_state < 2**32:
+        raise ValueError(f"random_state must be an integer in [0, 2**32), a RandomState or None; got {random_state!r}.")
+    if not is_integer and random_state is not None and not isinstance(random_state, np.random.RandomState):
+        raise TypeError(
+            f"random_state must be an integer, a RandomState or None; got {random_state!r} of type "
+            f"{type(random_state).__name__}."
+        )
+
+
+def _check_number(name: str, value: Any, kind: Any, low: float, wanted: str, *, strict: bool = False) -> None:
+    is_flag = isinstance(value, (bool, np.bool_)) and name != "verbose"
+    if not isinstance(value, kind) or is_flag:
+        raise TypeError(f"{name} must be {wanted}; got {value!r} of type {type(value).__name__}.")
+    if not (value > low if strict else value >= low) or not np.isfinite(float(value)):
+        raise ValueError(f"{name} must be {wanted}; got {value!r}.")

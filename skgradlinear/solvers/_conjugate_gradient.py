@@ -1,0 +1,41 @@
+"""Preconditioned conjugate gradients for a Newton direction, stopped early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ._result import Array
+
+FORCING = 0.05  # Relative residual of an inexact Newton direction; Nocedal & Wright (2006), section 7.1
+MAX_STEPS = 60
+
+
+def conjugate_gradient(
+    hessp: Callable[[Array], Array],
+    gradient: Array,
+    precondition: Callable[[Array], Array],
+    floor: float = 0.0,
+) -> Array:
+    """About ``-hessian^-1 gradient``: until the residual is `FORCING` of the gradient, or its norm below `floor`."""
+    solution = np.zeros_like(gradient)
+    residual = -gradient
+    conjugate = preconditioned = precondition(residual)
+    energy = float(np.vdot(residual, preconditioned))
+    target = max(FORCING * float(np.linalg.norm(gradient)), floor)
+    for _ in range(MAX_STEPS):
+        product = hessp(conjugate)
+        stiffness = float(np.vdot(conjugate, product))
+        if not stiffness > 0:
+            break
+        solution += (energy / stiffness) * conjugate
+        residual -= (energy / stiffness) * product
+        if np.linalg.norm(residual) <= target:
+            break
+        preconditioned = precondition(residual)
+        previous, energy = energy, float(np.vdot(residual, preconditioned))
+        if not energy > 0:
+            break
+        conjugate = preconditioned + (energy / previous) * conjugate
+    return solution if solution.any() else precondition(-gradient)

@@ -1,0 +1,75 @@
+"""A fit copies nothing of the size of X, and makes nothing sparse dense."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from skgradlinear import LinearSVMClassifier, SigmoidClassifier, SoftmaxClassifier
+
+# About 20 n K numbers in float64 for logits and their derivatives, K d^2 for factors, and blocks of 1 MB.
+N, D = 40_000, 400
+
+
+def peak(call):
+    """Bytes allocated at the peak of a call."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def draw(n_classes, dtype, order):
+    random = np.random.default_rng(0)
+    X = np.asarray(40 * random.random((N, D)) + 3, dtype=dtype, order=order)
+    return X, np.arange(N) % n_classes
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("model", "n_classes"),
+    [
+        (SoftmaxClassifier(tol=1e-2), 2),
+        (SigmoidClassifier(tol=1e-3), 2),
+        (LinearSVMClassifier(loss="squared_hinge", probability=False, tol=1e-3), 2),
+        (LinearSVMClassifier(probability=False, tol=0.5), 2),
+    ],
+    ids=str,
+)
+def test_a_dense_fit_takes_at_most_a_quarter_of_X(model, n_classes, dtype, order):
+    X, y = draw(n_classes, dtype, order)
+    assert peak(lambda: model.fit(X, y)) <= 0.25 * X.nbytes
+
+
+def test_several_classes_in_float64():
+    X, y = draw(3, np.float64, "C")
+    assert peak(lambda: SoftmaxClassifier(tol=1e-2).fit(X, y)) <= 0.25 * X.nbytes
+
+
+def test_integers_are_not_converted_as_a_whole():
+    X, y = draw(2, np.uint8, "C")
+    as_float = X.size * 8
+    assert peak(lambda: SigmoidClassifier(tol=1e-3).fit(X, y)) <= 0.25 * as_float
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(
+    "model", [SoftmaxClassifier(tol=1e-2), LinearSVMClassifier(probability=False, tol=1e-2)], ids=str
+)
+def test_sparse_rows_stay_sparse(model, standardize):
+    n, d = 2_000, 200_000
+    X = sp.random_array((n, d), density=5e-5, format="csr", rng=np.random.default_rng(0))
+    y = np.arange(n) % 2
+    model.set_params(standardize=standardize)
+    model_size = 8 * (d + 1)
+    assert peak(lambda: model.fit(X, y)) <= 60 * model_size + 10 * X.data.nbytes < n * d * 8 / 30
+
+
+def test_predictions_copy_blocks_only():
+    X, y = draw(2, np.float32, "C")
+    model = SigmoidClassifier(tol=1e-2).fit(X, y)
+    assert peak(lambda: model.decision_function(X)) <= 0.1 * X.nbytes

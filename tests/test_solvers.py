@@ -1,0 +1,372 @@
+"""Solvers: every one reaches the optimum of every problem that it takes, proves it, and says why it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from zoo import (
+    CONTAINERS,
+    HINGES,
+    PUBLIC,
+    SINGLE,
+    SMOOTH,
+    SMOOTH_SOLVERS,
+    SMOOTHED,
+    SOLVERS,
+    known,
+    random_problem,
+    reference,
+    solvers_of,
+)
+
+from skgradlinear import Objective
+from skgradlinear.losses import SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
+from skgradlinear.solvers import Iteration, Result, Status, lbfgs, recentred, solve, subspace_newton
+
+EVERY = [(solver, name) for name, loss in PUBLIC.items() for solver in solvers_of(loss)]
+every_solver_and_loss = pytest.mark.parametrize(("solver", "name"), EVERY)
+# The references are good to this, from above.
+REFERENCE_ERROR = 1e-8
+# Below the square of any rounding: a gap is the square of a gradient.
+NEVER = 1e-40
+ROUNDING = 64 * np.finfo(np.float64).eps
+
+
+def assert_optimal(result: Result, objective: Objective, minimum: float, tol: float) -> None:
+    """Converged, certified, and the certificate is true."""
+    assert result.status is Status.CONVERGED
+    assert result.measure <= tol
+    assert result.gap == pytest.approx(result.measure * result.value, rel=1e-12)
+    assert result.value == pytest.approx(objective.value(result.params), rel=1e-12)
+    missing = result.value - minimum
+    # Losses and margins are differences of numbers of order one, however small the objective.
+    assert -REFERENCE_ERROR * minimum - ROUNDING <= missing <= result.gap + ROUNDING
+
+
+# The optimum
+
+
+@every_solver_and_loss
+@pytest.mark.parametrize("tol", [1e-3, 1e-9])
+def test_problems_with_known_optimum(solver: str, name: str, tol: float) -> None:
+    problem = known(name)
+    result = SOLVERS[solver](problem.objective, tol=tol, max_iter=2000)
+    assert_optimal(result, problem.objective, problem.minimum, tol)
+
+
+@pytest.mark.parametrize(("n_classes", "alpha"), list(product([2, 3, 12], [1e-4, 1.0])))
+@pytest.mark.parametrize("name", PUBLIC)
+def test_known_optimum_for_any_number_of_classes_and_penalty(name: str, n_classes: int, alpha: float) -> None:
+    problem = known(name, K=n_classes, alpha=alpha)
+    assert_optimal(solve(problem.objective, tol=1e-7), problem.objective, problem.minimum, 1e-7)
+
+
+@every_solver_and_loss
+@pytest.mark.parametrize(("fit_intercept", "standardize"), list(product([True, False], repeat=2)))
+def test_overlapping_classes(solver: str, name: str, fit_intercept: bool, standardize: bool) -> None:
+    options = {"fit_intercept": fit_intercept, "standardize": standardize}
+    objective = random_problem(PUBLIC[name], **options)
+    # Columns of very different scales are what standardization is for; L-BFGS takes long without it.
+    result = SOLVERS[solver](objective, tol=1e-7, max_iter=20_000)
+    assert_optimal(result, objective, reference(name, **options), 1e-7)
+    if not fit_intercept:
+        assert not result.params[-1].any()
+    elif objective.shift_invariant:
+        assert result.params.mean(axis=1) == pytest.approx(np.zeros(4), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", SMOOTHED)
+def test_smoothed_hinges_by_two_solvers(name: str) -> None:
+    objective = random_problem(SMOOTHED[name])
+    first, second = (run(objective, tol=1e-8, max_iter=20_000) for run in SMOOTH_SOLVERS.values())
+    assert first.status is second.status is Status.CONVERGED
+    assert first.value == pytest.approx(second.value, rel=1e-8)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("name", ["softmax", "ovr_squared", "cs"])
+def test_every_container_has_the_same_optimum(name: str, container: str) -> None:
+    random = np.random.default_rng(0)
+    y = random.integers(0, 3, 60)
+    X = random.integers(0, 3, (60, 5)) + 2.0 * (np.arange(5) == y[:, None])
+    expected = solve(Objective(X, y, PUBLIC[name], alpha=0.05, n_outputs=3, standardize=False), tol=1e-7)
+    objective = Objective(CONTAINERS[container](X), y, PUBLIC[name], alpha=0.05, n_outputs=3, standardize=False)
+    result = solve(objective, tol=1e-7)
+    assert result.status is Status.CONVERGED
+    assert abs(result.value - expected.value) <= max(result.gap, expected.gap) + 1e-13
+    assert (objective.dtype == np.float32) == (container in SINGLE)
+
+
+@pytest.mark.parametrize("solver", SMOOTH_SOLVERS)
+@pytest.mark.parametrize("name", ["softmax", "sigmoid", "ovr_squared", "ww_squared"])
+def test_weights_are_repetitions(solver: str, name: str) -> None:
+    objective = random_problem(PUBLIC[name])
+    X, y, counts = np.asarray(objective.rows.X), objective.y, np.arange(40) % 4
+    weighted = Objective(X, y, PUBLIC[name], alpha=0.1, sample_weight=counts)
+    repeated = Objective(np.repeat(X, counts, axis=0), np.repeat(y, counts), PUBLIC[name], alpha=0.1)
+    first, second = (SOLVERS[solver](o, tol=1e-10, max_iter=5000) for o in (weighted, repeated))
+    # Strong convexity: a gap puts the coefficients within sqrt(2 gap / alpha) of the optimum.
+    radius = np.sqrt(2 * first.gap / 0.1) + np.sqrt(2 * second.gap / 0.1)
+    assert np.linalg.norm(first.params[:-1] - second.params[:-1]) <= radius + 1e-12
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_many_rows_from_samples(name: str) -> None:
+    """Large enough that preconditioners come from a sample of the rows."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 4, 4000)
+    X = random.standard_normal((4000, 8)) + 1.5 * (np.arange(8) == y[:, None])
+    objective = Objective(X, y, PUBLIC[name], alpha=1e-3)
+    first, second = (solve(objective, tol=1e-5, random_state=seed) for seed in (0, 1))
+    assert first.status is second.status is Status.CONVERGED
+    assert abs(first.value - second.value) <= max(first.gap, second.gap)
+    assert first.n_iter < 60
+
+
+@pytest.mark.parametrize("name", ["softmax", "sigmoid", "ww_squared", "ww"])
+def test_more_columns_than_rows_sparse(name: str) -> None:
+    """Too many columns for blocks: the diagonal preconditioner."""
+    random = np.random.default_rng(0)
+    X = sp.random(60, 700, density=0.05, format="csr", rng=random)
+    y = random.integers(0, 3, 60)
+    objective = Objective(X, y, PUBLIC[name], alpha=1e-3, standardize=False)
+    expected = Objective(X.toarray(), y, PUBLIC[name], alpha=1e-3, standardize=False)
+    result, dense = solve(objective, tol=1e-6), solve(expected, tol=1e-6)
+    assert result.status is dense.status is Status.CONVERGED
+    assert abs(result.value - dense.value) <= max(result.gap, dense.gap)
+
+
+@pytest.mark.parametrize("solver", SMOOTH_SOLVERS)
+def test_without_a_penalty(solver: str) -> None:
+    """Overlapping classes have a finite optimum; the gradient per standard deviation stands in for the gap."""
+    objective = random_problem(SoftmaxLoss(), alpha=0.0)
+    result = SOLVERS[solver](objective, tol=1e-8, max_iter=5000)
+    assert result.status is Status.CONVERGED
+    assert np.isnan(result.gap)
+    gradient = objective.value_and_gradient(result.params)[1]
+    assert np.abs(gradient).max() == pytest.approx(result.measure, abs=1e-12)
+    assert result.measure <= 1e-8
+    slightly = solve(objective.with_alpha(1e-9), tol=1e-10)
+    assert result.value == pytest.approx(slightly.value, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_rows_without_weight_and_constant_columns(name: str) -> None:
+    """Neither takes part, in the solution or in its certificate."""
+    objective = random_problem(PUBLIC[name])
+    X, y = np.asarray(objective.rows.X), objective.y
+    padded = np.vstack([np.column_stack([X, np.full(40, 0.1)]), np.full((5, 4), 9.0)])
+    weight = np.append(np.ones(40), np.zeros(5))
+    wider = Objective(padded, np.append(y, [0] * 5), PUBLIC[name], alpha=0.05, sample_weight=weight, n_outputs=3)
+    result = solve(wider, tol=1e-7)
+    assert result.status is Status.CONVERGED
+    assert abs(result.value - reference(name)) <= result.gap + REFERENCE_ERROR
+
+
+# Ends other than convergence
+
+
+@every_solver_and_loss
+def test_max_iter(solver: str, name: str) -> None:
+    result = SOLVERS[solver](random_problem(PUBLIC[name]), tol=NEVER, max_iter=2)
+    assert result.status is Status.MAX_ITER
+    assert result.n_iter == 2
+    assert [i.n_iter for i in result.history] == [0, 1, 2]
+    assert result.measure == result.history[-1].measure > NEVER
+    assert result.value == result.history[-1].value
+
+
+@pytest.mark.parametrize(("solver", "name"), [(s, n) for s, n in EVERY if s != "recentred"])
+def test_stalled_in_float32(solver: str, name: str) -> None:
+    """Single precision cannot prove everything; the solver notices and says so."""
+    objective = random_problem(PUBLIC[name])
+    single = Objective(np.float32(objective.rows.X), objective.y, PUBLIC[name], alpha=0.1, n_outputs=3)
+    result = SOLVERS[solver](single, tol=NEVER, max_iter=2000)
+    assert result.status is Status.STALLED
+    assert result.n_iter < 2000
+    exact = single.in_float64()
+    assert exact.value(result.params) == pytest.approx(solve(exact, tol=1e-8).value, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", HINGES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hinges_end_when_rounding_has_the_last_word(name: str, dtype: type) -> None:
+    """Value minus bound is rounding at the end, of either sign: stalled, or converged with nothing left to gain."""
+    objective = random_problem(HINGES[name])
+    rounded = Objective(objective.rows.X.astype(dtype), objective.y, HINGES[name], alpha=0.05, n_outputs=3)
+    result = recentred(rounded, tol=NEVER, max_iter=2000)
+    assert result.status is Status.STALLED or result.measure <= NEVER
+    assert result.n_iter < 2000
+    assert rounded.in_float64().value(result.params) == pytest.approx(reference(name), rel=1e-5)
+
+
+@every_solver_and_loss
+def test_callback_sees_every_iteration_and_stops(solver: str, name: str) -> None:
+    seen: list[Iteration] = []
+
+    def watch(iteration: Iteration) -> bool:
+        seen.append(iteration)
+        return iteration.n_iter == 3
+
+    result = SOLVERS[solver](random_problem(PUBLIC[name]), tol=NEVER, callback=watch)
+    assert [i.n_iter for i in seen] == [0, 1, 2, 3]
+    assert seen == list(result.history)
+    assert result.n_iter == 3
+    assert result.status is Status.MAX_ITER
+
+
+@every_solver_and_loss
+def test_callback_that_returns_nothing_changes_nothing(solver: str, name: str) -> None:
+    seen: list[Iteration] = []
+    objective = random_problem(PUBLIC[name])
+    watched = SOLVERS[solver](objective, tol=1e-5, callback=seen.append)
+    alone = SOLVERS[solver](objective, tol=1e-5)
+    assert np.array_equal(watched.params, alone.params)
+    # The last line of the history may be a polished bias; all others are what the callback saw.
+    assert seen[: len(alone.history) - 1] == list(alone.history[:-1])
+
+
+# Options
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("memory", [0, 1, 5])
+def test_memory_changes_the_way_not_the_goal(name: str, memory: int) -> None:
+    run = recentred if name in HINGES else subspace_newton
+    objective = random_problem(PUBLIC[name])
+    result = run(objective, tol=1e-7, memory=memory, max_iter=2000)
+    assert_optimal(result, objective, reference(name), 1e-7)
+
+
+@every_solver_and_loss
+def test_same_seed_same_result(solver: str, name: str) -> None:
+    first, second = (SOLVERS[solver](random_problem(PUBLIC[name]), tol=1e-6, random_state=3) for _ in range(2))
+    assert np.array_equal(first.params, second.params)
+    assert first.history == second.history
+
+
+@every_solver_and_loss
+def test_start_at_the_solution_takes_no_step(solver: str, name: str) -> None:
+    objective = random_problem(PUBLIC[name])
+    first = SOLVERS[solver](objective, tol=1e-6)
+    options: dict[str, Any] = {"state": first.state} if solver == "recentred" else {}
+    again = SOLVERS[solver](objective, first.params, tol=1e-5, **options)
+    assert again.status is Status.CONVERGED
+    assert again.n_iter == 0
+    assert again.value == pytest.approx(first.value, rel=1e-5)
+
+
+@every_solver_and_loss
+def test_any_start_will_do(solver: str, name: str) -> None:
+    objective = random_problem(PUBLIC[name])
+    start = 3 * np.random.default_rng(0).standard_normal(objective.shape)
+    start.flags.writeable = False
+    result = SOLVERS[solver](objective, start, tol=1e-6, max_iter=5000)
+    assert_optimal(result, objective, reference(name), 1e-6)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_values_only_fall(name: str) -> None:
+    history = subspace_newton(random_problem(SMOOTH[name]), tol=1e-10).history
+    values = np.array([i.value for i in history])
+    assert (np.diff(values) <= 1e-13 * values[:-1]).all()
+
+
+# Results and the choice of a solver
+
+
+def test_results_are_immutable() -> None:
+    result = solve(random_problem(SoftmaxLoss()))
+    assert isinstance(result.history, tuple)
+    for record, name in ((result, "params"), (result.history[0], "value")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(record, name, 0)
+    assert "history" not in repr(result)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_auto_picks_a_solver_that_fits(name: str) -> None:
+    objective = random_problem(PUBLIC[name])
+    chosen = "recentred" if name in HINGES else "subspace_newton"
+    assert np.array_equal(solve(objective).params, solve(objective, solver=chosen).params)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_float32_rows_are_solved_to_a_gap_of_float64(name: str) -> None:
+    objective = random_problem(PUBLIC[name])
+    single = Objective(np.float32(objective.rows.X), objective.y, PUBLIC[name], alpha=0.05, n_outputs=3)
+    seen: list[Iteration] = []
+    result = solve(single, tol=1e-7, callback=seen.append)
+    assert result.status is Status.CONVERGED
+    exact = single.in_float64()
+    assert result.value == pytest.approx(exact.value(result.params), rel=1e-13)
+    truth = solve(Objective(np.float64(single.rows.X), objective.y, PUBLIC[name], alpha=0.05, n_outputs=3), tol=1e-9)
+    assert result.value - truth.value >= -truth.gap
+    assert result.value - truth.value <= result.gap + truth.gap
+    numbers = [i.n_iter for i in result.history]
+    assert numbers == list(range(numbers[-1] + 1))
+    assert result.n_iter == numbers[-1]
+
+
+def test_max_iter_is_shared_by_the_two_precisions() -> None:
+    objective = random_problem(SoftmaxLoss())
+    single = Objective(np.float32(objective.rows.X), objective.y, SoftmaxLoss(), alpha=0.05)
+    result = solve(single, tol=NEVER, max_iter=2)
+    assert (result.status, result.n_iter) == (Status.MAX_ITER, 2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "solver", "message"),
+    [
+        (SoftmaxLoss(), "newton", "solver must be 'auto' or one of .*got 'newton'"),
+        (
+            SoftmaxLoss(),
+            "recentred",
+            r"solver 'recentred' does not fit SoftmaxLoss\(\); use 'subspace_newton' or 'lbfgs'",
+        ),
+        (WestonWatkinsHinge(), "lbfgs", r"solver 'lbfgs' does not fit WestonWatkinsHinge\(\); use 'recentred'"),
+        (WestonWatkinsHinge(), "subspace_newton", "does not fit"),
+    ],
+)
+def test_solvers_that_do_not_fit(loss: Any, solver: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        solve(random_problem(loss), solver=solver)
+
+
+def test_lbfgs_refuses_kinks() -> None:
+    with pytest.raises(ValueError, match="lbfgs needs a smooth loss"):
+        lbfgs(random_problem(WestonWatkinsHinge()))
+
+
+def test_separable_rows_with_hardly_a_penalty() -> None:
+    """The minimum tends to zero; the relative gap is still reached."""
+    X, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
+    for solver in SMOOTH_SOLVERS:
+        result = SOLVERS[solver](Objective(X, y, SigmoidLoss(), alpha=1e-8), tol=1e-6, max_iter=2000)
+        assert result.status is Status.CONVERGED
+        assert 0 < result.value < 1e-5
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("alpha", [1e-4, 1e-8])
+def test_separable_classes_leave_hardly_any_curvature(name: str, dtype: type, alpha: float) -> None:
+    random = np.random.default_rng(0)
+    y = random.integers(0, 3, 60)
+    X = (random.standard_normal((60, 4)) + 6 * np.eye(3, 4)[y]).astype(dtype)
+    result = solve(Objective(X, y, PUBLIC[name], alpha=alpha), tol=1e-4)
+    assert result.status is Status.CONVERGED
+    assert 0 < result.value < 1000 * alpha * 3
+
+
+def test_one_class_only() -> None:
+    """The optimum is at an infinite bias and zero weights; a value of zero within rounding is as near as it gets."""
+    X, y = np.random.default_rng(0).standard_normal((20, 2)), np.zeros(20, int)
+    result = solve(Objective(X, y, SoftmaxLoss(), alpha=0.1, n_outputs=2), tol=1e-6, max_iter=200)
+    assert result.value < 1e-8
+    assert np.abs(result.params[:-1]).max() < 1e-4

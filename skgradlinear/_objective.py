@@ -254,9 +254,12 @@ class Objective:
         that search gains is added. For a hinge the dual point comes from its smoothed version, so the bound is loose
         far from the optimum; the solvers know better dual points.
         """
+        if not self.alpha:
+            return np.inf
         exact = self.in_float64()
         point = exact.at(params)
-        return exact.certificate(point).gap if self.alpha else np.inf
+        best = minimize_bias(exact, point, target=0.0)
+        return point.value - best.value + exact.certificate(best).gap
 
     def to_original_units(self, params: Array) -> tuple[Array, Array]:
         """Coefficients (d, K) and intercept (K,) of the columns of X as they are."""
@@ -342,6 +345,11 @@ class Objective:
                 return polished, gradient, self.certificate(polished, gradient)
         return point, gradient, certificate
 
+    def start(self, params: Array | None) -> Evaluation:
+        """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
+        point = self.zeros() if params is None else self.free_of_shift(self._shaped(params))
+        return self.with_best_bias(self.at(point))
+
     def with_best_bias(self, point: Evaluation) -> Evaluation:
         """The point with the bias that is best for its weights, to a start's accuracy."""
         return minimize_bias(self, point, target=1e-8)
@@ -412,7 +420,7 @@ class Objective:
 
     def _shaped(self, params: ArrayLike) -> Array:
         array = np.asarray(params)
-        if array.size != self.shape[0] * self.shape[1] or array.ndim not in (1, 2):
+        if array.shape not in (self.shape, (self.shape[0] * self.shape[1],)):
             raise ValueError(f"params must have shape {self.shape}, or be that array flattened; got {array.shape}.")
         return array.reshape(self.shape)
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
@@ -53,6 +54,8 @@ GRAM_SHARE, GRAM_SHARE_SMALL = 0.2, 0.1
 SKETCH = 12
 # Ridge relative to the mean diagonal: keeps factors of singular blocks finite in the precision at hand.
 BLOCK_RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
+# A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
+RIDGE_GROWTH = 100.0
 # A factor is renewed when the curvature it was made from has changed by this share since.
 RENEWAL_SHARE = 0.2
 # For hinges the share counts rows that turned active, each of which adds a stiff direction.
@@ -162,7 +165,7 @@ class Blocks(Preconditioner):
     def leverage(self) -> Array:
         """Leverage of each row under the Gram matrix, from a few random directions through its factor."""
         order = self.objective.shape[0]
-        factor = np.linalg.cholesky(self._regularized(self.gram, 1.0)).astype(np.float64)
+        factor = _cholesky(self._regularized(self.gram, 1.0)).astype(np.float64)
         directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)
         heights = self.objective.logits(solve_triangular(factor, directions, lower=True, trans="T"))
         leverage: Array = np.einsum("ik,ik->i", heights, heights).astype(np.float64)
@@ -288,12 +291,11 @@ class Blocks(Preconditioner):
             # A common shift of the classes is free; directions have none, so any curvature may be given to it.
             columns = np.arange(order)
             hessian[:, columns, :, columns] += level / n_outputs
-        # The transpose is the same matrix, in the memory order that is factored in place.
-        factor = cho_factor(flat.T, lower=True, overwrite_a=True, check_finite=False)
+        factor = _cholesky(flat)
         dtype = self.dtype
 
         def solve(gradient: Array) -> Array:
-            stacked = cho_solve(factor, gradient.T.ravel().astype(dtype), check_finite=False)
+            stacked = cho_solve((factor, True), gradient.T.ravel().astype(dtype), check_finite=False)
             direction: Array = stacked.reshape(n_outputs, order).T.astype(np.float64)
             return direction
 
@@ -311,11 +313,25 @@ def _solver(blocks: list[Array], *, repeatedly: bool) -> Solve:
             return columns[:, :, 0].T.astype(np.float64)
 
         return multiply
-    factors = [cho_factor(block.T, lower=True, overwrite_a=True, check_finite=False) for block in blocks]
+    factors = [_cholesky(block) for block in blocks]
 
     def solve(gradient: Array) -> Array:
-        dtype = factors[0][0].dtype
-        columns = [cho_solve(f, g, check_finite=False) for f, g in zip(factors, gradient.T.astype(dtype), strict=True)]
+        columns = gradient.T.astype(factors[0].dtype)
+        columns = [cho_solve((f, True), g, check_finite=False) for f, g in zip(factors, columns, strict=True)]
         return np.stack(columns, axis=1).astype(np.float64)
 
     return solve
+
+
+def _cholesky(matrix: Array) -> Array:
+    """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place."""
+    diagonal = np.einsum("ii->i", matrix)
+    ridge = np.finfo(matrix.dtype).eps * float(np.abs(diagonal).mean())
+    while True:
+        try:
+            # The transpose is the same matrix, in the memory order that LAPACK wants.
+            factor: Array = cho_factor(matrix.T, lower=True, check_finite=False)[0]
+            return factor
+        except LinAlgError:
+            diagonal += ridge
+            ridge *= RIDGE_GROWTH

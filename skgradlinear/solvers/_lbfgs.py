@@ -68,14 +68,14 @@ def lbfgs(
     if objective.non_smooth:
         raise ValueError(f"lbfgs needs a smooth loss, got {objective.loss!r}; use the solver 'recentred', or 'auto'.")
     run = _Run(objective, tol, max_iter, callback)
-    point = objective.with_best_bias(objective.at(objective.zeros() if params is None else params))
+    point = objective.start(params)
     while True:
         point, _, certificate = objective.assess(point, tol)
         if not run.history:
             run.note(point.value, certificate.measure)
         if certificate.measure <= tol or run.stopped or len(run.history) > max_iter:
             break
-        before = point.value
+        before, n_noted = point.value, len(run.history)
         found = minimize(
             objective.value_and_gradient,
             point.params.ravel(),
@@ -91,7 +91,8 @@ def lbfgs(
             },
         )
         point = objective.at(found.x)
-        if not run.reached and not found.fun < before:
+        # In float32 the value can fall by rounding alone, for ever: a round must have taken a step.
+        if len(run.history) == n_noted or not (run.reached or found.fun < before):
             break
         run.reached = False
     if certificate.measure <= tol:

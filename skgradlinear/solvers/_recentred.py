@@ -98,7 +98,7 @@ def recentred(
     """
     centre = state or Centre(FIRST_MU, None)
     smooth = _smoothed(objective, centre)
-    point = smooth.with_best_bias(smooth.at(objective.zeros() if params is None else params))
+    point = smooth.start(params)
     best = _Best(np.inf, -np.inf, point.params)
     history: list[Iteration] = []
     steps: list[Any] = []
@@ -117,10 +117,11 @@ def recentred(
             measure = objective.relative_gap(value, value - bound)
             steps = steps if measure <= tol else []
         history.append(Iteration(n_iter, best.value, measure))
+        stopped = callback is not None and callback(history[-1])
         if measure <= tol:
             status = Status.CONVERGED
             break
-        if (callback is not None and callback(history[-1])) or n_iter == max_iter:
+        if stopped or n_iter == max_iter:
             break
         if stalled(history):
             status = Status.STALLED

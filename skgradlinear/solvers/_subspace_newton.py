@@ -70,7 +70,7 @@ def subspace_newton(
     CONVERGED 0.2437 True
     """
     preconditioner = objective.preconditioner(random_state)
-    point = objective.with_best_bias(objective.at(objective.zeros() if params is None else params))
+    point = objective.start(params)
     history: list[Iteration] = []
     steps: list[Any] = []
     status = Status.MAX_ITER
@@ -81,10 +81,11 @@ def subspace_newton(
             point, gradient, certificate = objective.assess(objective.at(point.params), tol)
             steps = steps if certificate.measure <= tol else []
         history.append(Iteration(n_iter, point.value, certificate.measure))
+        stopped = callback is not None and callback(history[-1])
         if certificate.measure <= tol:
             status = Status.CONVERGED
             break
-        if (callback is not None and callback(history[-1])) or n_iter == max_iter:
+        if stopped or n_iter == max_iter:
             break
         if stalled(history):
             status = Status.STALLED

@@ -23,8 +23,6 @@ from .losses._base import Array, Labels
 
 # Rows with curvature are copied out for a hinge's Hessian products while they are no more than this share.
 MAX_TAKEN_SHARE = 0.2
-# Share of a hinge's mean curvature that its bias gets for the choice of a direction.
-BIAS_DAMPING = 1e-3
 
 
 class Objective:
@@ -305,21 +303,19 @@ class Objective:
         return self._pull(point.curvature.matvec(self.logits(direction)), direction)
 
     def damped_hessian(self, point: Evaluation) -> Callable[[Array], Array]:
-        """Product with the Hessian at a point, a little stiffer in the bias, where a hinge may have no curvature.
+        """Product with the Hessian at a point, where a hinge may have no curvature: the bias is as stiff as a weight.
 
-        Rows without curvature take no part where they are most.
+        More stiffness would block what few active rows leave free, moves of weights and bias together. Rows without
+        curvature take no part where they are most.
         """
         active = np.flatnonzero(point.curvature.diagonal.any(axis=1))
         part, curvature = self, point.curvature
         if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
             part = self._with(rows=self.rows.take(active), _row_weight=self._row_weight[active])
             curvature = curvature.take(active)
-        stiffness = float((curvature.diagonal * part._row_weight).sum()) / self.shape[1]
-        damping = BIAS_DAMPING * stiffness + self.alpha
-
         def product(direction: Array) -> Array:
             result = part._pull(curvature.matvec(part.logits(direction)), direction)
-            result[-1] += damping * direction[-1]
+            result[-1] += self.alpha * direction[-1]
             return result
 
         return product

@@ -46,3 +46,14 @@ class Direction:
 
     params: Array
     logits: Array
+
+    def audible(self, floor: Array | float = 0.0) -> Direction:
+        """The direction without columns that are rounding: a step along one would blow it up again.
+
+        Those are the columns whose logits are small beside those of the loudest column, or below `floor`.
+        """
+        size = np.linalg.norm(self.logits, axis=0)
+        quiet = size <= np.maximum(np.sqrt(np.finfo(self.logits.dtype).eps) * size.max(initial=0.0), floor)
+        if not quiet.any():
+            return self
+        return Direction(np.where(quiet, 0.0, self.params), np.where(quiet, self.logits.dtype.type(0), self.logits))

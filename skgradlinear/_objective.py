@@ -211,6 +211,15 @@ class Objective:
         return self.rows.dtype
 
     @property
+    def bias_stiffness(self) -> float:
+        """What directions take for a penalty of the bias: a hinge without active rows has no curvature there.
+
+        As much as a weight has: more would block the moves of weights and bias together that few active rows leave
+        free.
+        """
+        return self.alpha if self.loss.sparse_curvature else 0.0
+
+    @property
     def logit_variance(self) -> float:
         """Trace of the covariance of the penalized rows: a logit's variance is this over alpha S a priori."""
         return float((self.standardization.deviation**2).sum())
@@ -303,11 +312,7 @@ class Objective:
         return self._pull(point.curvature.matvec(self.logits(direction)), direction)
 
     def damped_hessian(self, point: Evaluation) -> Callable[[Array], Array]:
-        """Product with the Hessian at a point, where a hinge may have no curvature: the bias is as stiff as a weight.
-
-        More stiffness would block what few active rows leave free, moves of weights and bias together. Rows without
-        curvature take no part where they are most.
-        """
+        """Product with the Hessian at a point, its bias stiffened; rows without curvature take no part if most."""
         active = np.flatnonzero(point.curvature.diagonal.any(axis=1))
         part, curvature = self, point.curvature
         if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
@@ -315,7 +320,7 @@ class Objective:
             curvature = curvature.take(active)
         def product(direction: Array) -> Array:
             result = part._pull(curvature.matvec(part.logits(direction)), direction)
-            result[-1] += self.alpha * direction[-1]
+            result[-1] += self.bias_stiffness * direction[-1]
             return result
 
         return product
@@ -381,7 +386,7 @@ class Objective:
     def direction(self, params: Array) -> Direction:
         """A direction of the parameters, free of common shifts, with its logits: half a pass over X."""
         params = self.free_of_shift(params)
-        return Direction(params, self.logits(params))
+        return Direction(params, self.logits(params)).audible()
 
     def subspace(self, point: Evaluation, directions: list[Direction]) -> Subspace:
         """The objective over the span of directions and the bias, around a point."""

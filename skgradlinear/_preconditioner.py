@@ -110,6 +110,7 @@ class Diagonal(Preconditioner):
             raw = np.maximum(centred, 0.05 * raw)
         hessian = np.vstack([raw * standardization.inverse_scale[:, None] ** 2, total])
         hessian[:-1] += objective.alpha
+        hessian[-1] += objective.bias_stiffness
         hessian += max(BLOCK_RIDGE[objective.dtype] * float(hessian.mean()), np.finfo(np.float64).tiny)
         return lambda gradient: gradient / hessian
 
@@ -241,8 +242,7 @@ class Blocks(Preconditioner):
         diagonal = np.diag_indices(order)
         block[diagonal] += ridge + np.finfo(block.dtype).tiny
         block[diagonal[0][:-1], diagonal[1][:-1]] += self.objective.alpha
-        if not block[-1, -1] > ridge:
-            block[-1, -1] = 1.0
+        block[-1, -1] += self.objective.bias_stiffness if self.objective.fit_intercept else 1.0
         return block
 
     def _factor_full(self, point: Evaluation, diagonal: Array) -> Solve:
@@ -284,7 +284,7 @@ class Blocks(Preconditioner):
         diagonals = np.diag_indices(len(flat))
         level = float(np.trace(flat)) / len(flat)
         penalty = np.full((n_outputs, order), objective.alpha)
-        penalty[:, -1] = 0.0 if objective.fit_intercept else 1.0
+        penalty[:, -1] = objective.bias_stiffness if objective.fit_intercept else 1.0
         flat[diagonals] += penalty.ravel().astype(flat.dtype)
         flat[diagonals] += 10 * BLOCK_RIDGE[self.dtype] * level + np.finfo(flat.dtype).tiny
         if objective.shift_invariant:

@@ -282,12 +282,10 @@ class Subspace:
             change -= shift
             logits = logits - shift
         moved = self.origin.params + params
-        # A column this small is rounding of the logits: as a direction it would be blown up again.
         noise = np.finfo(change.dtype).eps ** 0.25 * np.linalg.norm(logits, axis=0)
-        quiet = np.linalg.norm(change, axis=0) <= noise
         value = point.loss + objective.penalty(moved)
         reached = replace(point, params=moved, logits=logits, value=value)
-        return reached, Direction(np.where(quiet, 0.0, params), np.where(quiet, change.dtype.type(0), change))
+        return reached, Direction(params, change).audible(noise)
 
 
 def _slopes(gradient: Array, step: Array, separate: bool) -> Array:

@@ -110,12 +110,12 @@ def recentred(
         best = best.improved(value, bound, point.params)
         measure = objective.relative_gap(best.value, best.value - best.bound)
         if measure <= tol and n_iter % REFORM:
-            # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten.
-            point, gradient, bound, lacking = _assess(objective, smooth, smooth.at(point.params), tol)
-            value = objective.value_at(point)
-            best = _Best(value, bound, point.params)
-            measure = objective.relative_gap(value, value - bound)
-            steps = steps if measure <= tol else []
+            # What is claimed is claimed of logits formed from X; a bound holds whatever logits its duals came from.
+            best = replace(best, value=objective.value(best.params))
+            measure = objective.relative_gap(best.value, best.value - best.bound)
+            if measure > tol:
+                point, steps = smooth.at(point.params), []
+                gradient = smooth.gradient(point)
         history.append(Iteration(n_iter, best.value, measure))
         stopped = callback is not None and callback(history[-1])
         if measure <= tol:

@@ -25,6 +25,7 @@ from zoo import (
 )
 
 from skgradlinear import Objective
+from skgradlinear._evaluation import Direction
 from skgradlinear.losses import SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
 from skgradlinear.solvers import Iteration, Result, Status, lbfgs, recentred, solve, subspace_newton
 
@@ -277,6 +278,23 @@ def test_values_only_fall(name: str) -> None:
     assert (np.diff(values) <= 1e-13 * values[:-1]).all()
 
 
+def test_columns_that_are_rounding_are_no_directions() -> None:
+    loud = np.array([[1.0, 1e-9, 0.0], [2.0, 3e-9, 0.0]])
+    direction = Direction(np.ones((4, 3)), loud)
+    assert np.array_equal(direction.audible().params, np.repeat([[1.0, 0.0, 0.0]], 4, axis=0))
+    assert np.array_equal(direction.audible().logits, loud * [1, 0, 0])
+    assert not direction.audible(floor=10.0).params.any()
+    even = Direction(np.ones((4, 1)), loud[:, 1:2])
+    assert even.audible() is even
+
+
+def test_lbfgs_ends_when_no_round_takes_a_step() -> None:
+    """Values that fall by rounding alone, again and again."""
+    objective = random_problem(PUBLIC["ww_squared"])
+    single = Objective(np.float32(objective.rows.X), objective.y, PUBLIC["ww_squared"], alpha=0.1, n_outputs=3)
+    assert lbfgs(single, tol=NEVER, max_iter=10_000).status is Status.STALLED
+
+
 # Results and the choice of a solver
 
 
@@ -311,6 +329,35 @@ def test_float32_rows_are_solved_to_a_gap_of_float64(name: str) -> None:
     numbers = [i.n_iter for i in result.history]
     assert numbers == list(range(numbers[-1] + 1))
     assert result.n_iter == numbers[-1]
+
+
+@pytest.mark.parametrize("name", ["softmax", "ww"])
+def test_a_stop_in_single_precision_is_a_stop(name: str) -> None:
+    objective = random_problem(PUBLIC[name])
+    single = Objective(np.float32(objective.rows.X), objective.y, PUBLIC[name], alpha=0.05, n_outputs=3)
+    seen: list[Iteration] = []
+
+    def watch(iteration: Iteration) -> bool:
+        seen.append(iteration)
+        return iteration.n_iter == 1
+
+    result = solve(single, tol=1e-12, callback=watch)
+    assert result.status is Status.MAX_ITER
+    assert result.n_iter == 1
+    # The last point is looked at once more, in double precision.
+    assert [i.n_iter for i in seen] == [0, 1, 1]
+    assert seen[-1].value == single.in_float64().value(result.params)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_common_shift_of_the_start_does_not_matter(name: str) -> None:
+    """The penalty of a shift that the loss does not see must not be climbed."""
+    objective = random_problem(PUBLIC[name])
+    start = np.random.default_rng(0).standard_normal(objective.shape)
+    shift = 30.0 * np.arange(1.0, 5.0)[:, None] if objective.shift_invariant else 0.0
+    for solver in solvers_of(PUBLIC[name]):
+        plain, shifted = (SOLVERS[solver](objective, s, tol=1e-8, max_iter=5000) for s in (start, start + shift))
+        assert np.allclose(plain.params, shifted.params, rtol=0, atol=1e-5)
 
 
 def test_max_iter_is_shared_by_the_two_precisions() -> None:

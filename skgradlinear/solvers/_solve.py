@@ -86,10 +86,32 @@ def solve(
     run = SOLVERS[solver]
     if objective.dtype == np.float64:
         return run(objective, params, max_iter=max_iter, **options)
+    watched = _Watched(callback)
+    options["callback"] = watched
     draft = run(objective, params, max_iter=max_iter, **options)
     if solver == "recentred":
         options["state"] = draft.state
-    rest = max(max_iter - draft.n_iter, 0)
+    watched.n_earlier = draft.n_iter
+    rest = 0 if watched.stopped else max(max_iter - draft.n_iter, 0)
     final = run(objective.in_float64(), draft.params, max_iter=rest, **options)
-    later = tuple(Iteration(draft.n_iter + i.n_iter, i.value, i.measure) for i in final.history)
+    later = tuple(_after(draft.n_iter, iteration) for iteration in final.history)
     return replace(final, n_iter=draft.n_iter + final.n_iter, history=draft.history[:-1] + later)
+
+
+def _after(n_earlier: int, iteration: Iteration) -> Iteration:
+    return replace(iteration, n_iter=n_earlier + iteration.n_iter)
+
+
+class _Watched:
+    """A callback that goes on counting in the second precision, and whose stop ends both."""
+
+    def __init__(self, callback: Callback | None) -> None:
+        self.callback = callback
+        self.n_earlier = 0
+        self.stopped = False
+
+    def __call__(self, iteration: Iteration) -> bool:
+        """Pass the iteration on."""
+        if self.callback is not None and self.callback(_after(self.n_earlier, iteration)):
+            self.stopped = True
+        return self.stopped

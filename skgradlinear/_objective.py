@@ -318,6 +318,7 @@ class Objective:
         if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
             part = self._with(rows=self.rows.take(active), _row_weight=self._row_weight[active])
             curvature = curvature.take(active)
+
         def product(direction: Array) -> Array:
             result = part._pull(curvature.matvec(part.logits(direction)), direction)
             result[-1] += self.bias_stiffness * direction[-1]

@@ -316,8 +316,8 @@ def _solver(blocks: list[Array], *, repeatedly: bool) -> Solve:
     factors = [_cholesky(block) for block in blocks]
 
     def solve(gradient: Array) -> Array:
-        columns = gradient.T.astype(factors[0].dtype)
-        columns = [cho_solve((f, True), g, check_finite=False) for f, g in zip(factors, columns, strict=True)]
+        right = gradient.T.astype(factors[0].dtype)
+        columns = [cho_solve((f, True), g, check_finite=False) for f, g in zip(factors, right, strict=True)]
         return np.stack(columns, axis=1).astype(np.float64)
 
     return solve

@@ -51,7 +51,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         y : array of shape (n,)
             Class labels of any type (for `SigmoidClassifier` also an indicator of shape (n, K)).
         sample_weight : array of shape (n,), default=None
-            Weights of the rows, ones if None. A weight of 2 is the same as the row twice, 0 the same as no row.
+            Weights of the rows, ones if None. To the coefficients a weight of 2 is the same as the row twice, and 0 the
+            same as no row.
 
         Returns
         -------
@@ -158,7 +159,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         if result.status is not Status.CONVERGED:
             proof = "relative duality gap" if objective.alpha else "largest scaled gradient entry"
             warnings.warn(
-                f"{type(self).__name__} {result.status.value}. Its {proof} is {result.measure:.2e}, above "
+                f"{type(self).__name__} has {result.status.value}. Its {proof} is {result.measure:.2e}, above "
                 f"tol={self.tol:g} (after {result.n_iter} iterations).",
                 ConvergenceWarning,
                 stacklevel=3,
@@ -190,7 +191,6 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
     def _describe(self, problem: Problem, objective: Objective, result: Result) -> dict[str, Any]:
         """Everything `fit` sets, complete before any of it is set."""
         coefficients, intercept = objective.to_original_units(result.params)
-        pivot = objective.standardization.pivot
         return {
             **problem.features,
             "classes_": problem.classes,
@@ -201,7 +201,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             "objective_": result.value,
             "duality_gap_": result.measure if objective.alpha else np.nan,
             "loss_curve_": np.array([iteration.value for iteration in result.history]),
-            "_pivot": pivot if pivot.any() else None,
+            "_pivot": objective.standardization.mean if objective.far_from_zero else None,
             "_fitted_multilabel": problem.multilabel,
             "_state": result.state if self.warm_start else None,
         }
@@ -211,10 +211,13 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         rows = _rows.wrap(check_rows(self, X, reset=False))
         slope, offset = self.coef_.T, self.intercept_
+        dtype = rows.dtype
         if self._pivot is not None and rows.dense:
-            rows = rows.with_pivot(self._pivot)
-            offset = offset + self._pivot @ slope
-        return rows.logits(slope, offset)
+            pivot = self._pivot.astype(dtype).astype(np.float64)
+            rows, offset = rows.with_pivot(pivot), offset + pivot @ slope
+        elif self._pivot is not None:
+            rows = rows.astype(np.dtype(np.float64))  # sparse rows take no pivot
+        return rows.logits(slope, offset).astype(dtype, copy=False)
 
     def _is_multilabel(self) -> bool:
         return bool(getattr(self, "_fitted_multilabel", False))

@@ -62,37 +62,44 @@ def fit_temperature(logits: Array, y: Labels, weight: Array) -> float:
     return float(np.exp(-brentq(slope, low, high, xtol=1e-13, rtol=1e-13)))
 
 
-def held_out(cv: Any, X: Any, y: Labels) -> Iterator[Mask]:
-    """Masks of the rows that are held out together, from a number of folds, a splitter or an iterable of splits."""
+def folds(cv: Any, X: Any, y: Labels, weight: Array) -> Iterator[tuple[Mask, Mask]]:
+    """Pairs (rows to learn from, rows to score) from a number of folds, a splitter or an iterable of splits."""
     if isinstance(cv, (int, np.integer)):
-        yield from _stratified(int(cv), y)
+        yield from _stratified(int(cv), y, weight > 0)
         return
-    n_splits = 0
-    for _, test in check_cv(cv, y, classifier=True).split(X, y):
-        mask = np.zeros(len(y), dtype=bool)
-        try:
-            mask[test] = True
-        except IndexError as error:
-            raise ValueError(
-                f"cv yields row numbers that X does not have ({error}); pass splits of its rows."
-            ) from error
-        n_splits += 1
-        yield mask
-    if not n_splits:
+    try:
+        splits = list(check_cv(cv, y, classifier=True).split(X, y))
+        pairs = [(_mask(train, len(y)), _mask(test, len(y))) for train, test in splits]
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"cv={cv!r} does not split the {len(y)} rows of X ({error}); pass a number of folds, a splitter or pairs "
+            "(train, test) of row numbers."
+        ) from error
+    if not pairs:
         raise ValueError(f"cv yields no splits; got {cv!r}. An iterator can be used once: pass a list.")
+    yield from pairs
 
 
-def _stratified(n_folds: int, y: Labels) -> Iterator[Mask]:
-    """Folds that deal out each class in turn, whatever its size; scikit-learn's refuse classes smaller than a fold."""
-    fold = np.empty(len(y), dtype=np.intp)
-    order = np.argsort(y, kind="stable")
-    fold[order] = np.arange(len(y)) % n_folds
-    for k in range(min(n_folds, len(y))):
-        yield fold == k
+def _mask(indices: Any, n_rows: int) -> Mask:
+    chosen = np.asarray(indices)
+    if chosen.ndim != 1:
+        raise ValueError(f"row numbers must be one-dimensional, got shape {chosen.shape}")
+    mask = np.zeros(n_rows, dtype=bool)
+    mask[chosen] = True
+    return mask
 
 
-def learnable(y: Labels, held: Mask, weight: Array, n_classes: int) -> Mask:
-    """Of the held-out rows, those whose class has weight among the others: only these can be scored."""
-    known = np.bincount(y[~held], weight[~held], n_classes) > 0
+def _stratified(n_folds: int, y: Labels, used: Mask) -> Iterator[tuple[Mask, Mask]]:
+    """Folds that deal out the used rows of each class in turn; scikit-learn's refuse classes smaller than a fold."""
+    rows = np.flatnonzero(used)
+    fold = np.full(len(y), -1)
+    fold[rows[np.argsort(y[rows], kind="stable")]] = np.arange(len(rows)) % n_folds
+    for k in range(min(n_folds, len(rows))):
+        yield fold != k, fold == k
+
+
+def learnable(y: Labels, kept: Mask, held: Mask, weight: Array, n_classes: int) -> Mask:
+    """Of the held-out rows, those whose class has weight among the kept ones: only these can be scored."""
+    known = np.bincount(y[kept], weight[kept], n_classes) > 0
     usable: Mask = held & known[y] & (known.sum() > 1)
     return usable

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,8 @@ from ._subspace import Subspace, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
 from .losses._base import Array, Labels
 
+# A start's bias is good enough when the l1 norm of its gradient is this; float32 sums have no more digits.
+START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
 # Rows with curvature are copied out for a hinge's Hessian products while they are no more than this share.
 MAX_TAKEN_SHARE = 0.2
 
@@ -91,6 +94,8 @@ class Objective:
     0.2437 True
     """
 
+    alpha: float
+
     def __init__(
         self,
         X: Any,
@@ -109,14 +114,21 @@ class Objective:
         labels = np.asarray(y)
         if not len(labels) == X.shape[0] > 0:
             raise ValueError(f"X and y must have as many rows, at least one; got {X.shape[0]} and {len(labels)}.")
-        if not alpha >= 0 or not np.isfinite(alpha):
+        if labels.dtype.kind not in "fiub":
+            raise ValueError(f"y must hold class numbers or indicator rows; got dtype {labels.dtype}.")
+        if not isinstance(loss, Loss):
+            raise TypeError(f"loss must be a Loss, such as SoftmaxLoss(); got {loss!r}.")
+        if not isinstance(alpha, Real) or not 0 <= alpha < np.inf:
             raise ValueError(f"alpha must be a finite number >= 0; got {alpha!r}.")
         weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         if weight.shape != (len(labels),) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
             raise ValueError(
-                f"sample_weight must be {len(labels)} finite numbers >= 0, not all zero; got shape {weight.shape}."
+                f"sample_weight must be {len(labels)} finite numbers >= 0, not all zero; got shape {weight.shape}, "
+                f"from {weight.min(initial=np.inf):g} to {weight.max(initial=-np.inf):g}."
             )
         moments = _rows.wrap(X).moments(weight)
+        if not np.isfinite(moments.mean).all():
+            raise ValueError("X must be finite; it holds NaN or infinity, or numbers whose sum overflows.")
         self._set_up(X, labels, loss, weight, moments, fit_intercept, standardize, n_outputs)
         self.alpha = float(alpha)
 
@@ -152,6 +164,9 @@ class Objective:
         n_outputs: int | None,
     ) -> None:
         rows = _rows.wrap(X)
+        self.far_from_zero = fit_intercept and moments.far_from_zero(rows.dtype)
+        if self.far_from_zero and not rows.dense:
+            rows = rows.astype(np.dtype(np.float64))  # sparse rows take no pivot
         self.standardization = Standardization.from_moments(
             moments,
             standardize=standardize,
@@ -185,9 +200,8 @@ class Objective:
         """The same objective with another loss of the same logits; rows are shared."""
         return self._with(loss=loss)
 
-    def without(self, held: NDArray[np.bool_], weight: Array, moment_weight: Array) -> Self:
-        """The same rows with some of their weights set to zero, standardized anew; same penalty."""
-        kept = ~held
+    def restricted(self, kept: NDArray[np.bool_], weight: Array, moment_weight: Array) -> Self:
+        """The same rows with the weights of the others set to zero, standardized anew; same penalty."""
         other = type(self).from_checked(
             self.rows.X,
             self.y,
@@ -354,7 +368,7 @@ class Objective:
 
     def with_best_bias(self, point: Evaluation) -> Evaluation:
         """The point with the bias that is best for its weights, to a start's accuracy."""
-        return minimize_bias(self, point, target=1e-8)
+        return minimize_bias(self, point, target=START_BIAS[self.dtype])
 
     def polished(self, point: Evaluation, bias_cost: float) -> Evaluation:
         """The point with its bias moved until that costs the certificate no more than `bias_cost`."""

@@ -173,7 +173,8 @@ class DenseRows(Rows):
 class CSRRows(Rows):
     """Rows of a CSR matrix or array, never densified as a whole; they have no pivot."""
 
-    # No pivot: a column with a fraction f of non-zeros has |mean| / std <= sqrt(f / (1 - f)), there is nothing to gain.
+    # No pivot: it would fill the zeros. A column with a fraction f of non-zeros has |mean| / std <= sqrt(f / (1 - f)),
+    # so only columns that are not sparse at all would gain; the objective computes those in float64.
     dense = False
 
     def __init__(self, X: Any, dtype: np.dtype) -> None:

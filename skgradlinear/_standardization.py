@@ -11,7 +11,7 @@ from .losses._base import Array
 
 # A float32 column whose mean is this many standard deviations loses the digits of its logits unless a pivot is
 # subtracted from its entries: the rounding of x * slope is relative to the mean, the signal to the deviation.
-PIVOT_RATIO = {np.dtype(np.float32): 1.0, np.dtype(np.float64): 1e3}
+PIVOT_RATIO = {np.dtype(np.float32): 64.0, np.dtype(np.float64): 1e3}
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class Moments:
             bound = self.count * eps * variance + (self.count * self.mean * eps) ** 2
         return np.where((variance <= bound) & np.isfinite(variance), 0.0, variance)
 
+    def far_from_zero(self, dtype: np.dtype) -> bool:
+        """Whether products with the columns as they are, in `dtype`, would lose digits to the mean of one."""
+        variance = self.variance
+        return bool((np.abs(self.mean) > PIVOT_RATIO[dtype] * np.sqrt(np.where(variance == 0, 1.0, variance))).any())
+
 
 @dataclass(frozen=True)
 class Standardization:
@@ -103,7 +108,7 @@ class Standardization:
             inverse_scale = np.where(constant, 0.0, inverse_scale)
         mean = moments.mean if fit_intercept else np.zeros_like(moments.mean)
         pivot = np.zeros_like(mean)
-        if may_pivot and (np.abs(mean) > PIVOT_RATIO[dtype] * scale).any():
+        if may_pivot and fit_intercept and moments.far_from_zero(dtype):
             pivot = mean.astype(dtype).astype(np.float64)
         return cls(mean, inverse_scale, pivot, np.sqrt(variance) * inverse_scale, fit_intercept)
 

@@ -140,7 +140,7 @@ def _check_total(weight: Array, name: str) -> None:
     with np.errstate(over="ignore"):
         total = float(weight.sum())
     if not total:
-        raise ValueError(f"{name} is all zero: no row is left to learn from; pass some positive weight.")
+        raise ValueError(f"every weight in {name} is zero: no row is left to learn from; pass some positive weight.")
     if not LEAST_TOTAL <= total <= 1 / LEAST_TOTAL:
         raise ValueError(
             f"the sum of {name} is {total:g}, outside {LEAST_TOTAL:g} .. {1 / LEAST_TOTAL:g}; multiply the weights by "
@@ -208,8 +208,9 @@ def check_parameters(estimator: Any, solvers: set[str]) -> None:
     for name in ("fit_intercept", "warm_start"):
         if not isinstance(getattr(estimator, name), (bool, np.bool_)):
             raise TypeError(f"{name} must be True or False; got {getattr(estimator, name)!r}.")
-    if not (isinstance(estimator.standardize, (bool, np.bool_)) or estimator.standardize == "auto"):
-        raise ValueError(f"standardize must be 'auto', True or False; got {estimator.standardize!r}.")
+    standardize = estimator.standardize
+    if not (isinstance(standardize, (bool, np.bool_)) or (isinstance(standardize, str) and standardize == "auto")):
+        raise ValueError(f"standardize must be 'auto', True or False; got {standardize!r}.")
     check_option(estimator, "solver", solvers | {"auto"})
     _check_seed(estimator.random_state)
 
@@ -219,6 +220,15 @@ def check_option(estimator: Any, name: str, options: set[Any]) -> None:
     value = getattr(estimator, name)
     if not any(value is option or (isinstance(value, str) and value == option) for option in options):
         raise ValueError(f"{name} must be one of {sorted(options, key=str)}; got {value!r}.")
+
+
+def check_folds(cv: Any) -> None:
+    """Raise unless `cv` is a number of folds, a splitter or an iterable of splits."""
+    wanted = "an integer >= 2, a splitter or an iterable of splits"
+    if isinstance(cv, numbers.Number):
+        _check_number("cv", cv, numbers.Integral, 2, wanted)
+    elif isinstance(cv, str) or not (hasattr(cv, "split") or hasattr(cv, "__iter__")):
+        raise TypeError(f"cv must be {wanted}; got {cv!r} of type {type(cv).__name__}.")
 
 
 def _check_seed(random_state: Any) -> None:
@@ -237,5 +247,6 @@ def _check_number(name: str, value: Any, kind: Any, low: float, wanted: str, *, 
     is_flag = isinstance(value, (bool, np.bool_)) and name != "verbose"
     if not isinstance(value, kind) or is_flag:
         raise TypeError(f"{name} must be {wanted}; got {value!r} of type {type(value).__name__}.")
-    if not (value > low if strict else value >= low) or not np.isfinite(float(value)):
+    largest = np.finfo(np.float64).max
+    if not (low < value <= largest if strict else low <= value <= largest):
         raise ValueError(f"{name} must be {wanted}; got {value!r}.")

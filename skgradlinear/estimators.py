@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from . import _calibration
 from ._base import LinearClassifier
 from ._objective import Objective
-from ._validation import Problem, check_option
+from ._validation import Problem, check_folds, check_option
 from .losses import (
     CrammerSingerHinge,
     Loss,
@@ -79,7 +79,7 @@ class SoftmaxClassifier(LinearClassifier):
         Certified bound on ``(objective_ - minimum) / objective_``, computed in float64; nan if alpha is 0.
     n_iter_ : int
         Number of iterations.
-    loss_curve_ : ndarray of shape (n_iter + 1,)
+    loss_curve_ : ndarray
         Objective at the start and after each iteration.
     n_features_in_ : int
         Number of columns.
@@ -219,7 +219,7 @@ class SigmoidClassifier(LinearClassifier):
         Certified bound on ``(objective_ - minimum) / objective_``, computed in float64; nan if alpha is 0.
     n_iter_ : int
         Number of iterations.
-    loss_curve_ : ndarray of shape (n_iter + 1,)
+    loss_curve_ : ndarray
         Objective at the start and after each iteration.
     n_features_in_ : int
         Number of columns.
@@ -317,9 +317,11 @@ class SigmoidClassifier(LinearClassifier):
 
 
 def _has_probability(estimator: Any) -> bool:
-    if estimator.probability is False:
+    fitted_without = hasattr(estimator, "coef_") and not hasattr(estimator, "temperature_")
+    if estimator.probability is False or fitted_without:
         raise AttributeError(
-            "predict_proba needs probability='temperature'; this model was made with probability=False."
+            "predict_proba and predict_log_proba need a fit with probability='temperature'; "
+            + ("this one had probability=False: fit again." if fitted_without else "this model has probability=False.")
         )
     return True
 
@@ -348,8 +350,8 @@ class LinearSVMClassifier(LinearClassifier):
         How scores become probabilities: ``softmax(scores / temperature_)``, with the temperature that minimizes the
         log-loss of out-of-fold scores; with False this cost is saved and there is no `predict_proba`.
     cv : int, cross-validation splitter or iterable, default=5
-        Folds of the out-of-fold scores. An integer deals out the rows of each class in turn; classes of one row are
-        never held out.
+        Folds of the out-of-fold scores. An integer deals out the rows of each class (those with a weight) in turn; rows
+        whose class is then missing from the others are not scored.
     fit_intercept : bool, default=True
         Whether to fit an intercept. It is never penalized.
     standardize : "auto" or bool, default="auto"
@@ -387,10 +389,11 @@ class LinearSVMClassifier(LinearClassifier):
     objective_ : float
         Mean loss plus penalty at the solution, in the units that were penalized.
     duality_gap_ : float
-        Certified bound on ``(objective_ - minimum) / objective_``, computed in float64; nan if alpha is 0.
+        Certified bound on ``(objective_ - minimum) / objective_``, computed in float64; nan if `alpha_` is 0,
+        which it is for the squared hinge with ``alpha=0``: the largest scaled gradient entry is then below `tol`.
     n_iter_ : int
         Number of iterations.
-    loss_curve_ : ndarray of shape (n_iter + 1,)
+    loss_curve_ : ndarray
         Objective at the start and after each iteration.
     n_features_in_ : int
         Number of columns.
@@ -456,8 +459,7 @@ class LinearSVMClassifier(LinearClassifier):
         check_option(self, "loss", {"hinge", "squared_hinge"})
         check_option(self, "multi_class", {"weston_watkins", "crammer_singer", "ovr"})
         check_option(self, "probability", {"temperature", False})
-        if isinstance(self.cv, (int, np.integer)) and self.cv < 2:
-            raise ValueError(f"cv must be at least 2 folds, a splitter or an iterable of splits; got {self.cv!r}.")
+        check_folds(self.cv)
         if (self.loss, self.multi_class) == ("squared_hinge", "crammer_singer"):
             raise ValueError(
                 "loss='squared_hinge' with multi_class='crammer_singer' is not differentiable where classes tie; "
@@ -488,11 +490,11 @@ class LinearSVMClassifier(LinearClassifier):
         n_classes = len(problem.classes)
         coefficients, intercept = objective.to_original_units(result.params)
         scores, labels, weights = [], [], []
-        for held in _calibration.held_out(self.cv, problem.X, problem.y):
-            usable = _calibration.learnable(problem.y, held, problem.weight, n_classes)
+        for kept, held in _calibration.folds(self.cv, problem.X, problem.y, problem.sample_weight):
+            usable = _calibration.learnable(problem.y, kept, held, problem.weight, n_classes)
             if not (usable & (problem.sample_weight > 0)).any():
                 continue
-            fold = objective.without(held, problem.weight, problem.sample_weight)
+            fold = objective.restricted(kept, problem.weight, problem.sample_weight)
             start = fold.standardization.from_original_units(coefficients, intercept)
             # A fold's scores need no proof; a tenfold gap moves the temperature by less than the folds' own noise.
             found = solve(

@@ -135,7 +135,7 @@ def test_indicators_of_another_length_or_with_classes():
     [
         (replaced(ONES, 2, -1.5), ValueError, ["Negative", "sample_weight", "-1.5", ">= 0"]),
         (-2, ValueError, ["Negative", "sample_weight", "-2"]),
-        (0 * ONES, ValueError, ["sample_weight is all zero", "positive"]),
+        (0 * ONES, ValueError, ["every weight in sample_weight is zero", "pass"]),
         (replaced(ONES, 2, np.nan), ValueError, ["sample_weight contains NaN"]),
         (replaced(ONES, 2, np.inf), ValueError, ["sample_weight contains infinity"]),
         (ONES[:5], ValueError, ["sample_weight", r"\(12,\)", r"\(5,\)", "one number per row"]),
@@ -203,7 +203,7 @@ WRONG = {
         ({0: -1.0}, ValueError, "of 0 must be a finite number >= 0; got -1.0"),
         ({1: np.nan}, ValueError, "of 1 must be a finite number >= 0; got nan"),
         ({2: "high"}, ValueError, "of 2 must be a finite number >= 0; got 'high'"),
-        ({0: 0, 1: 0, 2: 0}, ValueError, "all zero.*positive"),
+        ({0: 0, 1: 0, 2: 0}, ValueError, "every weight in the products.*zero.*positive"),
         ({0: 0, 1: 0}, ValueError, "at least 2 classes.*class_weight.*only one class: 2"),
         ({0: 1e308, 1: 1e308}, ValueError, "sum of.*class_weight is inf"),
     ],
@@ -220,12 +220,16 @@ WRONG_SVM = {
         (0, ValueError, "got 0"),
     ],
     "cv": [
-        (1, ValueError, "at least 2 folds.*got 1"),
-        (0, ValueError, "at least 2 folds.*got 0"),
-        ("five", ValueError, "cv.*integer.*five"),
-        (2.5, ValueError, "cv.*integer.*2.5"),
+        (1, ValueError, "an integer >= 2, a splitter or an iterable of splits; got 1"),
+        (0, ValueError, "got 0"),
+        (True, TypeError, "got True"),
+        (None, TypeError, "got None of type NoneType"),
+        ("five", TypeError, "an integer >= 2.*got 'five'"),
+        (2.5, TypeError, "got 2.5"),
+        ([(0,)], ValueError, r"cv=\[\(0,\)\] does not split the .* rows of X.*pairs \(train, test\)"),
+        ([(None, None)], ValueError, "does not split"),
         ([], ValueError, r"no splits; got \[\].*pass a list"),
-        ([([0, 1], [50])], ValueError, "row numbers.*50"),
+        ([([0, 1], [50])], ValueError, "50.*row numbers"),
     ],
 }
 
@@ -302,7 +306,7 @@ def test_too_few_iterations_are_reported_with_the_gap_reached(estimator, dtype):
     assert caught[0].filename == __file__
     message = str(caught[0].message)
     proof = "relative duality gap" if estimator.alpha else "largest scaled gradient entry"
-    assert f"{type(estimator).__name__} stopped at max_iter" in message
+    assert f"{type(estimator).__name__} has stopped at max_iter" in message
     assert "raise max_iter, or accept more with a larger tol" in message
     reached = float(re.search(f"Its {proof} is ([^,]*), above tol=1e-09", message)[1])
     assert reached > 1e-9

@@ -698,6 +698,11 @@ def test_float32_columns_far_from_zero(model, offset):
     expected = double.decision_function(X.astype(np.float64))
     slack = 20 * reach(single, double) + 100 * np.finfo(np.float32).eps * np.abs(expected).max()
     assert_allclose(single.decision_function(X), expected, rtol=0, atol=slack)
+    from_sparse = make(model, tol=1e-8).set_params(standardize=True).fit(sp.csr_array(X), y, weight)
+    for container in (np.asarray, sp.csr_array):
+        found = from_sparse.decision_function(container(X))
+        assert found.dtype == np.float32
+        assert_allclose(found, expected, rtol=0, atol=slack)
 
 
 # Probabilities
@@ -835,9 +840,29 @@ def test_probabilities_of_zero_weight_rows_are_those_of_the_rows_left():
     fold = np.arange(len(y)) % 2
     kept = weight > 0
     classifier = LinearSVMClassifier(alpha=0.05, loss="squared_hinge", tol=1e-12)
-    zeroed = clone(classifier).set_params(cv=PredefinedSplit(fold)).fit(X, y, weight)
-    dropped = clone(classifier).set_params(cv=PredefinedSplit(fold[kept])).fit(X[kept], y[kept], weight[kept])
-    assert_allclose(zeroed.temperature_, dropped.temperature_, rtol=1e-5)
+    for splits in ((PredefinedSplit(fold), PredefinedSplit(fold[kept])), (3, 3)):
+        zeroed = clone(classifier).set_params(cv=splits[0]).fit(X, y, weight)
+        dropped = clone(classifier).set_params(cv=splits[1]).fit(X[kept], y[kept], weight[kept])
+        assert_allclose(zeroed.temperature_, dropped.temperature_, rtol=1e-5)
+
+
+def test_folds_learn_from_the_rows_that_the_splitter_names():
+    X, y, _ = draw()
+    n = len(y)
+    classifier = LinearSVMClassifier(alpha=0.05, loss="squared_hinge", tol=1e-12)
+    few = clone(classifier).set_params(cv=[(np.arange(n // 4), np.arange(n // 2, n))]).fit(X, y)
+    alone = clone(classifier).set_params(cv=2, alpha=0.05).fit(X[: n // 4], y[: n // 4])
+    codes = np.unique(y, return_inverse=True)[1]
+    best = best_temperature(alone.decision_function(X[n // 2 :]), codes[n // 2 :], np.ones(n - n // 2))
+    assert_allclose(few.temperature_, best, rtol=1e-4)
+
+
+def test_probabilities_asked_for_after_a_fit_without():
+    X, y, _ = draw()
+    fitted = LinearSVMClassifier(loss="squared_hinge", probability=False).fit(X, y)
+    with pytest.raises(AttributeError, match="predict_proba") as raised:
+        fitted.set_params(probability="temperature").predict_proba(X)
+    assert "fit again" in str(raised.value.__cause__)
 
 
 # Multilabel

@@ -341,11 +341,21 @@ X0, Y0 = np.ones((3, 2)), np.array([0, 1, 0])
         ((X0, Y0), {"sample_weight": [1, -2, 1]}, "finite numbers >= 0"),
         ((X0, Y0), {"sample_weight": [0, 0, 0]}, "not all zero"),
         ((X0, Y0), {"sample_weight": [1, np.nan, 0]}, "finite numbers"),
+        ((X0, Y0), {"sample_weight": [1, np.inf, 0]}, "from 0 to inf"),
+        ((X0, Y0), {"alpha": "a"}, "alpha must be a finite number >= 0; got 'a'"),
+        ((X0 * np.nan, Y0), {}, "X must be finite; it holds NaN"),
+        ((X0, ["a", "b", "a"]), {}, "y must hold class numbers or indicator rows; got dtype <U1"),
     ],
 )
 def test_wrong_inputs(arguments: tuple[Any, Any], options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Objective(*arguments, SigmoidLoss(), **options)
+
+
+@pytest.mark.parametrize("loss", ["softmax", SigmoidLoss])
+def test_what_is_no_loss_is_refused(loss: Any) -> None:
+    with pytest.raises(TypeError, match=r"loss must be a Loss, such as SoftmaxLoss\(\); got"):
+        Objective(X0, Y0, loss)
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (4,), (3, 1, 1), (1, 3, 1)])

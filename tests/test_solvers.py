@@ -346,7 +346,7 @@ def test_a_stop_in_single_precision_is_a_stop(name: str) -> None:
     assert result.n_iter == 1
     # The last point is looked at once more, in double precision.
     assert [i.n_iter for i in seen] == [0, 1, 1]
-    assert seen[-1].value == single.in_float64().value(result.params)
+    assert seen[-1].value == pytest.approx(single.in_float64().value(result.params), rel=1e-14)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -385,8 +385,22 @@ def test_solvers_that_do_not_fit(loss: Any, solver: str, message: str) -> None:
         solve(random_problem(loss), solver=solver)
 
 
+@pytest.mark.parametrize("options", [{"tol": 0.0}, {"tol": -1.0}, {"tol": np.nan}, {"max_iter": -1}])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_options_out_of_range(solver: str, options: dict[str, Any]) -> None:
+    name = "ww" if solver == "recentred" else "softmax"
+    ((option, value),) = options.items()
+    with pytest.raises(ValueError, match=f"{option} must be .*; got {value!r}"):
+        SOLVERS[solver](random_problem(PUBLIC[name]), **options)
+
+
+def test_hinges_without_a_penalty_are_refused() -> None:
+    with pytest.raises(ValueError, match="alpha=0 has no certificate; use a positive alpha"):
+        recentred(random_problem(WestonWatkinsHinge()).with_alpha(0.0))
+
+
 def test_lbfgs_refuses_kinks() -> None:
-    with pytest.raises(ValueError, match="lbfgs needs a smooth loss"):
+    with pytest.raises(ValueError, match="solver 'lbfgs' does not fit"):
         lbfgs(random_problem(WestonWatkinsHinge()))
 
 
@@ -409,6 +423,22 @@ def test_separable_classes_leave_hardly_any_curvature(name: str, dtype: type, al
     result = solve(Objective(X, y, PUBLIC[name], alpha=alpha), tol=1e-4)
     assert result.status is Status.CONVERGED
     assert 0 < result.value < 1000 * alpha * 3
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize(
+    ("X", "labels"),
+    [
+        (np.ones((12, 3)), np.arange(12) % 2),
+        (np.array([[0.0], [1.0]] * 20), np.repeat([0, 0, 1, 1] * 5, 2)),
+        (np.ones((9, 1)), np.arange(9) % 3),
+    ],
+)
+def test_columns_that_say_nothing(name: str, X: np.ndarray, labels: np.ndarray) -> None:
+    """The optimum is at zero weights, where rows of hinges sit on kinks."""
+    result = solve(Objective(X, labels, PUBLIC[name], alpha=0.01, n_outputs=3), tol=1e-8)
+    assert result.status is Status.CONVERGED
+    assert np.abs(result.params[:-1]).max() < 1e-4
 
 
 def test_one_class_only() -> None:

@@ -17,6 +17,7 @@ from skgradlinear import Objective
 from skgradlinear.losses import (
     CrammerSingerHinge,
     Loss,
+    NonSmoothLoss,
     OneVsRestHinge,
     OneVsRestSquaredHinge,
     SigmoidLoss,
@@ -97,7 +98,7 @@ SOLVERS = {**SMOOTH_SOLVERS, "recentred": recentred}
 
 
 def solvers_of(loss: Loss) -> list[str]:
-    return list(SMOOTH_SOLVERS) if loss.smooth else ["recentred"]
+    return list(SMOOTH_SOLVERS) if not isinstance(loss, NonSmoothLoss) else ["recentred"]
 
 
 def random_problem(loss: Loss, *, n: int = 40, d: int = 3, seed: int = 0, **options: Any) -> Objective:

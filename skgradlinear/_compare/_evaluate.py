@@ -123,13 +123,17 @@ def counted(counts: Counter[str]) -> Iterator[None]:
         counts[warning.category.__name__ + text] += 1
 
 
+# Labels with fewer rows than this each, on average, are rather numbers or names.
+FEW_PER_LABEL = 5
+
+
 def split(dataset: Dataset, settings: Settings) -> Split:
     """Stratified training and test rows, or one line where the classes are too small."""
     classes, y = np.unique(dataset.y, return_inverse=True)
     counts = np.bincount(y)
     if len(classes) < 2:
         raise CompareError(f"{dataset.name} has a single class {quoted(classes[0].item())}; give at least two.")
-    if len(classes) > max(len(y) / settings.cv, 2):
+    if len(classes) > max(len(y) / min(settings.cv, FEW_PER_LABEL), 2):
         raise CompareError(
             f"{len(classes)} different labels in {len(y)} rows of {dataset.name} look like a quantity or like "
             "identifiers, not classes; choose another column with --target."

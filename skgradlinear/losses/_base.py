@@ -63,20 +63,17 @@ class Loss(ABC):
     an indicator of the positive outputs for the losses that treat outputs separately). Results have
     the dtype and the memory order of ``logits``.
 
-    A new loss implements `value_and_gradient`, and `curvature` if it is twice differentiable almost
-    everywhere; `conjugate` adds the independent check of the certificate.
+    A loss with kinks derives from `NonSmoothLoss`. A new loss implements `value_and_gradient`, `curvature`, and
+    `conjugate`, by which the bound of its certificate is checked independently.
 
     Attributes
     ----------
-    smooth : bool
-        Whether the gradient is continuous. Losses without it offer ``smoothed(mu, centre)``.
     shift_invariant : bool
         Whether adding one number to all logits of a row leaves the loss unchanged.
     sparse_curvature : bool
         Whether many rows have no curvature at all (hinges): solvers then work on the others.
     """
 
-    smooth: bool = True
     sparse_curvature: bool = False
     shift_invariant: bool = False
 
@@ -101,7 +98,7 @@ class Loss(ABC):
         return self.value_and_gradient(logits, y)[1]
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
-        """Value, gradient and curvature together; a loss overrides nothing but shares what it can."""
+        """Value, gradient and curvature together; a loss that can share work between them overrides this."""
         value, gradient = self.value_and_gradient(logits, y)
         return value, gradient, self.curvature(logits, y)
 

@@ -20,7 +20,6 @@ Centre = Array | float
 class NonSmoothLoss(Loss):
     """A loss with kinks, which offers smooth versions of itself with the same set of duals."""
 
-    smooth = False
     sparse_curvature = True
     default_centre: float
 
@@ -276,7 +275,7 @@ class CrammerSingerHinge(NonSmoothLoss):
         rows = np.arange(len(logits))
         violation = _simplex_violations(logits, own)
         # The own class comes first in a tie, so a row exactly on its margin gets the zero subgradient.
-        worst = np.where(violation.max(axis=1) > 0, violation.argmax(axis=1), own)
+        worst = np.where(violation.max(axis=1) <= 0, own, violation.argmax(axis=1))
         gradient = np.zeros_like(logits)
         gradient[rows, worst] = 1
         gradient[rows, own] -= 1

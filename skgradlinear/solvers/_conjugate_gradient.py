@@ -16,14 +16,13 @@ def conjugate_gradient(
     hessp: Callable[[Array], Array],
     gradient: Array,
     precondition: Callable[[Array], Array],
-    floor: float = 0.0,
 ) -> Array:
-    """About ``-hessian^-1 gradient``: until the residual is `FORCING` of the gradient, or its norm below `floor`."""
+    """About ``-hessian^-1 gradient``: until the residual is `FORCING` of the gradient."""
     solution = np.zeros_like(gradient)
     residual = -gradient
     conjugate = preconditioned = precondition(residual)
     energy = float(np.vdot(residual, preconditioned))
-    target = max(FORCING * float(np.linalg.norm(gradient)), floor)
+    target = FORCING * float(np.linalg.norm(gradient))
     for _ in range(MAX_STEPS):
         product = hessp(conjugate)
         stiffness = float(np.vdot(conjugate, product))

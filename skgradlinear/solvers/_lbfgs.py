@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from ._result import Array, Callback, Iteration, Result, Status
+from ._result import Array, Callback, Iteration, Result, Status, check_options
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -49,7 +49,7 @@ def lbfgs(
     Raises
     ------
     ValueError
-        If the loss has kinks.
+        If the loss has kinks, or an option is out of range.
 
     Notes
     -----
@@ -65,8 +65,7 @@ def lbfgs(
     >>> print(result.status.name, round(result.value, 4))
     CONVERGED 0.2437
     """
-    if objective.non_smooth:
-        raise ValueError(f"lbfgs needs a smooth loss, got {objective.loss!r}; use the solver 'recentred', or 'auto'.")
+    check_options("lbfgs", objective, tol, max_iter)
     run = _Run(objective, tol, max_iter, callback)
     point = objective.start(params)
     while True:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._result import Array, Callback, Iteration, Result, Status, stalled
-from ._subspace_newton import REFORM, SEARCH_STEPS, descend
+from ._result import Array, Callback, Iteration, Result, Status, check_options, stalled
+from ._subspace_newton import REFORM, descend
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -80,6 +80,11 @@ def recentred(
     Result
         The best point and its certificate.
 
+    Raises
+    ------
+    ValueError
+        If the loss is smooth, alpha is 0, or an option is out of range.
+
     Notes
     -----
     See :doc:`/mathematics`, section "Solvers". Relatives: Rockafellar (1976), "Augmented Lagrangians and applications
@@ -96,6 +101,7 @@ def recentred(
     >>> print(result.status.name, result.measure <= 1e-6)
     CONVERGED True
     """
+    check_options("recentred", objective, tol, max_iter)
     centre = state or Centre(FIRST_MU, None)
     smooth = _smoothed(objective, centre)
     point = smooth.start(params)
@@ -103,7 +109,7 @@ def recentred(
     history: list[Iteration] = []
     steps: list[Any] = []
     preconditioner = objective.preconditioner(random_state)
-    status, inner_steps, last_gap = Status.MAX_ITER, 0, np.inf
+    status, inner_steps, settled, last_gap = Status.MAX_ITER, 0, False, np.inf
     for n_iter in range(max_iter + 1):
         point, gradient, bound, lacking = _assess(objective, smooth, point, tol)
         value = objective.value_at(point)
@@ -127,26 +133,25 @@ def recentred(
             status = Status.STALLED
             break
         smoothing = value - bound - lacking
-        if lacking <= INNER_SHARE * max(smoothing, 0.0) or inner_steps >= MAX_STEPS:
+        if settled or lacking <= INNER_SHARE * max(smoothing, 0.0) or inner_steps >= MAX_STEPS:
             gap = value - bound
-            mu = _adapted(centre.mu, inner_steps, gap > SLOW_GAIN * last_gap)
+            mu = _adapted(centre.mu, EASY_STEPS if settled else inner_steps, gap > SLOW_GAIN * last_gap)
             centre, inner_steps, last_gap = Centre(mu, smooth.maximizer(point)), 0, gap
             smooth = _smoothed(objective, centre)
             point = smooth.with_best_bias(smooth.evaluate(point.params, point.logits))
             gradient = smooth.gradient(point)
         inner_steps += 1
-        moved, step = descend(smooth, point, gradient, preconditioner.at(point), steps, SEARCH_STEPS)
-        if step is not None:
+        moved, step = descend(smooth, point, gradient, preconditioner.at(point), steps)
+        settled = step is None
+        if not settled:
             steps = [step, *steps][:memory]
             point = moved
-        else:
-            inner_steps = MAX_STEPS
         if (n_iter + 1) % REFORM == 0:
             point = smooth.at(point.params)
     return Result(
         best.params,
         best.value,
-        best.value - best.bound,
+        max(best.value - best.bound, 0.0),
         measure,
         history[-1].n_iter,
         status,

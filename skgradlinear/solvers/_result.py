@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .._objective import Objective
 
 Array = NDArray[np.floating]
 
@@ -18,7 +21,7 @@ class Status(Enum):
 
     CONVERGED = "converged: the certificate holds"
     MAX_ITER = "stopped at max_iter; raise max_iter, or accept more with a larger tol or alpha"
-    STALLED = "no further decrease in this precision; raise tol or alpha, or pass X as float64"
+    STALLED = "found no further decrease in this precision; raise tol or alpha"
 
 
 @dataclass(frozen=True)
@@ -88,3 +91,16 @@ def stalled(history: list[Iteration]) -> bool:
     better_proof = min(i.measure for i in recent) < 0.9 * min(i.measure for i in past)
     lowest = min(i.value for i in past)
     return not better_proof and min(i.value for i in recent) >= lowest - 1e-9 * abs(lowest)
+
+
+def check_options(solver: str, objective: Objective, tol: float, max_iter: int) -> None:
+    """Raise unless the options are in range and the solver, for smooth losses or for kinks, fits the objective."""
+    if objective.non_smooth != (solver == "recentred"):
+        fits = "'recentred'" if objective.non_smooth else "'subspace_newton' or 'lbfgs'"
+        raise ValueError(f"solver {solver!r} does not fit {objective.loss!r}; use {fits}, or 'auto'.")
+    if objective.non_smooth and not objective.alpha:
+        raise ValueError(f"{objective.loss!r} with alpha=0 has no certificate; use a positive alpha, however small.")
+    if not tol > 0:
+        raise ValueError(f"tol must be a number > 0; got {tol!r}.")
+    if not max_iter >= 0:
+        raise ValueError(f"max_iter must be an integer >= 0; got {max_iter!r}.")

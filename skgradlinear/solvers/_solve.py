@@ -61,7 +61,7 @@ def solve(
     Raises
     ------
     ValueError
-        If the solver is unknown or does not fit the loss.
+        If the solver is unknown or does not fit the loss, or an option is out of range.
 
     Examples
     --------
@@ -77,9 +77,6 @@ def solve(
         solver = "recentred" if objective.non_smooth else "subspace_newton"
     if solver not in SOLVERS:
         raise ValueError(f"solver must be 'auto' or one of {sorted(SOLVERS)}; got {solver!r}.")
-    if objective.non_smooth != (solver == "recentred"):
-        fits = "'recentred'" if objective.non_smooth else "'subspace_newton' or 'lbfgs'"
-        raise ValueError(f"solver {solver!r} does not fit {objective.loss!r}; use {fits}, or 'auto'.")
     options: dict[str, Any] = {"tol": tol, "random_state": random_state, "callback": callback}
     if solver == "recentred":
         options["state"] = state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._conjugate_gradient import conjugate_gradient
-from ._result import Array, Callback, Iteration, Result, Status, stalled
+from ._result import Array, Callback, Iteration, Result, Status, check_options, stalled
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -53,6 +53,11 @@ def subspace_newton(
     Result
         The solution and its certificate.
 
+    Raises
+    ------
+    ValueError
+        If the loss has kinks, or an option is out of range.
+
     Notes
     -----
     See :doc:`/mathematics`, section "Solvers". Relatives: Narkiss & Zibulevsky (2005), "Sequential subspace
@@ -69,6 +74,7 @@ def subspace_newton(
     >>> print(result.status.name, round(result.value, 4), result.measure <= 1e-6)
     CONVERGED 0.2437 True
     """
+    check_options("subspace_newton", objective, tol, max_iter)
     preconditioner = objective.preconditioner(random_state)
     point = objective.start(params)
     history: list[Iteration] = []
@@ -90,7 +96,7 @@ def subspace_newton(
         if stalled(history):
             status = Status.STALLED
             break
-        moved, step = descend(objective, point, gradient, preconditioner.at(point), steps, SEARCH_STEPS)
+        moved, step = descend(objective, point, gradient, preconditioner.at(point), steps)
         if step is None:
             status = Status.STALLED
             break
@@ -101,9 +107,7 @@ def subspace_newton(
     )
 
 
-def descend(
-    objective: Objective, point: Any, gradient: Array, solve: Any, steps: list[Any], search_steps: int
-) -> tuple[Any, Any]:
+def descend(objective: Objective, point: Any, gradient: Array, solve: Any, steps: list[Any]) -> tuple[Any, Any]:
     """Minimize over the preconditioned gradient, the last steps and the bias; the new point and the step to it."""
     gradient = objective.free_of_shift(gradient)
     if objective.loss.sparse_curvature:
@@ -111,4 +115,4 @@ def descend(
     else:
         change = -solve(gradient)
     direction = objective.direction(change)
-    return objective.subspace(point, [direction, *steps]).minimize(search_steps)
+    return objective.subspace(point, [direction, *steps]).minimize(SEARCH_STEPS)

@@ -363,8 +363,24 @@ class Objective:
 
     def start(self, params: Array | None) -> Evaluation:
         """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
-        point = self.zeros() if params is None else self.free_of_shift(self._shaped(params))
-        return self.with_best_bias(self.at(point))
+        if params is not None:
+            return self.with_best_bias(self.at(self.free_of_shift(self._shaped(params))))
+        point = self.zeros()
+        point[-1] = self._best_constant()
+        logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")
+        logits[:] = point[-1]
+        return self.evaluate(point, logits)
+
+    def _best_constant(self) -> Array:
+        """The best bias of zero weights; rows of one label are one row then, unless the loss tells them apart."""
+        alike = self
+        if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
+            mass = np.bincount(self.y.astype(np.intp), self.weight)
+            labels = np.flatnonzero(mass)
+            alike = self._with(y=labels, weight=mass[labels], _row_weight=mass[labels, None].astype(self.dtype))
+        logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
+        best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]
+        return best
 
     def with_best_bias(self, point: Evaluation) -> Evaluation:
         """The point with the bias that is best for its weights, to a start's accuracy."""

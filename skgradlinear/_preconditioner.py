@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from ._evaluation import Evaluation
-from .losses._base import Array
+from .losses._base import Array, Mask
 
 if TYPE_CHECKING:
     from ._objective import Objective
@@ -41,6 +41,8 @@ MAX_ACTIVE_PER_COLUMN = 20
 EXACT_SHARE = 0.7
 # Poisson sampling of probabilities clipped at 1 comes out below its target.
 OVERSAMPLING = 1.15
+# Rows whose curvature is below this share of the typical one are represented by the Gram matrix, if most are.
+FAINT, FEW_STRONG = 0.03, 0.5
 # Standardized rows are kept while there are no more entries than this (8 MB), and the classes' products of a block too.
 MAX_KEPT_ENTRIES = 1 << 20
 # Penalty, relative to the mean variance of a column, above which factors are formed in float32.
@@ -57,7 +59,7 @@ BLOCK_RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 # A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
 RIDGE_GROWTH = 100.0
 # A factor is renewed when the curvature it was made from has changed by this share since.
-RENEWAL_SHARE = 0.2
+RENEWAL_SHARE = 0.35
 # For hinges the share counts rows that turned active, each of which adds a stiff direction.
 ACTIVE_RENEWAL_SHARE = 0.02
 
@@ -216,12 +218,26 @@ class Blocks(Preconditioner):
         return chosen, boost
 
     def _kept_blocks(self, design: Array, diagonal: Array) -> list[Array]:
-        """All blocks in one product, which for few columns is faster than a symmetric product each."""
+        """All blocks in one product, which for few columns is faster than a symmetric product each.
+
+        Where most rows are sure of their class, and have next to no curvature, the Gram matrix stands for these.
+        """
         weight = np.ascontiguousarray((diagonal * self.objective._row_weight).T, self.dtype)
+        total = weight.sum(axis=1)
+        typical = (weight * diagonal.T).sum(axis=1) / np.maximum(total, np.finfo(total.dtype).tiny)
+        strong = FAINT * typical[:, None] < diagonal.T
+        if np.count_nonzero(strong) < FEW_STRONG * strong.size:
+            return [self._strong_block(design, *rows) for rows in zip(weight, strong, total, strict=True)]
         columns = design.T
         scaled = columns[None] * weight[:, None, :]
         products = (scaled.reshape(-1, len(design)) @ design).reshape(len(scaled), len(columns), -1)
         return [self._regularized(block, float(block[-1, -1])) for block in products]
+
+    def _strong_block(self, design: Array, weight: Array, strong: Mask, total: float) -> Array:
+        rows = np.flatnonzero(strong)
+        picked, share = design[rows], weight[rows]
+        block = (picked * share[:, None]).T @ picked
+        return self._regularized(block + (total - share.sum()) * self.gram, float(total))
 
     def _block(self, diagonal: Array) -> Array:
         weight = diagonal * self.objective.weight

@@ -27,6 +27,9 @@ GROUP_ENTRIES = 1 << 17
 # The line search ends where the slope is this share of the first, or after so many trials.
 FLAT = 0.3
 MAX_SEARCH = 12
+# A full Newton step that leaves less than this share of the slope leaves nothing for the next one, where the loss is
+# smooth throughout; the pieces of a hinge always look accurate from within.
+ACCURATE = 0.05
 # A full step that gains less than this share of what its predecessors gained ends the search.
 SMALL_SHARE = 0.1
 # On the flat pieces of a hinge the bias has no curvature; steps stay within a few logits.
@@ -77,7 +80,7 @@ class Subspace:
         """Damped Newton steps; the new point, and the step to it (None if nothing was gained).
 
         With `bias_target` the steps go on until the l1 norm of the gradient is below it or rounding stops them;
-        otherwise until a full step gains a small share of the total.
+        otherwise until a full step has met the slope that its model foresaw, zero, or gained little of the total.
         """
         place = self._place(self.origin, np.zeros((len(self.directions) + 1, self.objective.shape[1])))
         start = place.value
@@ -88,14 +91,15 @@ class Subspace:
             step = self._newton_step(place)
             if not self.directions:
                 step *= MAX_BIAS_STEP / max(float(np.abs(step).max()), MAX_BIAS_STEP)
-            found, damped = self._search(place, step)
+            found, damped, flatness = self._search(place, step)
             if found is None:
                 break
             moved = True
             before, place = place, found
             gained = before.value - place.value
             if bias_target is None:
-                if not damped and gained < SMALL_SHARE * (start - place.value):
+                accurate = flatness < ACCURATE and not self.objective.loss.sparse_curvature
+                if not damped and (accurate or gained < SMALL_SHARE * (start - place.value)):
                     break
             elif gained <= 0 and np.abs(place.gradient).sum() >= np.abs(before.gradient).sum():
                 break
@@ -212,18 +216,18 @@ class Subspace:
             solution = -np.linalg.lstsq(scaled, gradient / scale, rcond=None)[0] / scale
         return solution
 
-    def _search(self, place: _Place, step: Array) -> tuple[_Place | None, bool]:
+    def _search(self, place: _Place, step: Array) -> tuple[_Place | None, bool, float]:
         """Line search along a step by the sign of the slope, for every output on its own where they do not interact.
 
         The objective is convex: a slope that is still negative at the end of the step means descent all the way. An
         overshoot is undone by interpolating the slope to zero. Returns the new place, or None if rounding has the
-        last word, and whether any part of the step was shortened.
+        last word, whether any part of the step was shortened, and the share of the slope that is left.
         """
         separate = not place.point.curvature.dyads and not self.objective.shift_invariant and self.split
         first = _slopes(place.gradient, step, separate)
         step = np.where(first < 0, step, 0.0)
         if not step.any():
-            return None, False
+            return None, False, 1.0
         change = self._logit_change(step)
         low, high = np.zeros_like(first), np.ones_like(first)
         low_slope, high_slope = np.minimum(first, 0), np.full_like(first, np.nan)
@@ -242,10 +246,12 @@ class Subspace:
             size = np.where((slope <= 0) & (size == 1), 1.0, inside)
         for _ in range(MAX_SEARCH):
             if found.value <= place.value + self._noise * abs(place.value):
-                return replace(found, point=self.objective.full(found.point)), bool((size < 1).any())
+                left = np.abs(_slopes(found.gradient, step, separate)) / np.where(first, np.abs(first), 1)
+                full = replace(found, point=self.objective.full(found.point))
+                return full, bool((size < 1).any()), float(left.max())
             size = 0.25 * size
             found = self._try(place, step, change, size)
-        return None, False
+        return None, False, 1.0
 
     def _try(self, place: _Place, step: Array, change: Array, size: Array) -> _Place:
         logits = place.point.logits + size.astype(change.dtype) * change

@@ -32,6 +32,7 @@ class SmoothedLoss(Loss):
     """A smooth version of a `NonSmoothLoss`, which also knows the maximizer ``p``."""
 
     sparse_curvature = True
+    centre: Centre
 
     @abstractmethod
     def maximizer(self, logits: Array, y: Labels) -> Array:

@@ -141,11 +141,9 @@ def recentred(
             point = smooth.with_best_bias(smooth.evaluate(point.params, point.logits))
             gradient = smooth.gradient(point)
         inner_steps += 1
-        moved, step = descend(smooth, point, gradient, preconditioner.at(point), steps)
-        settled = step is None
-        if not settled:
-            steps = [step, *steps][:memory]
-            point = moved
+        moved, steps = descend(smooth, point, gradient, preconditioner.at(point), steps, memory)
+        settled = moved is None
+        point = point if settled else moved
         if (n_iter + 1) % REFORM == 0:
             point = smooth.at(point.params)
     return Result(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ._conjugate_gradient import conjugate_gradient
 from ._result import Array, Callback, Iteration, Result, Status, check_options, stalled
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 # Logits move by combination of directions; they are formed from X again this often so that rounding cannot pile up.
 REFORM = 20
 SEARCH_STEPS = 2
+# A relative gain that is no gain: the search is repeated without the remembered steps.
+NOTHING = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-12}
 
 
 def subspace_newton(
@@ -96,23 +100,32 @@ def subspace_newton(
         if stalled(history):
             status = Status.STALLED
             break
-        moved, step = descend(objective, point, gradient, preconditioner.at(point), steps)
-        if step is None:
+        moved, steps = descend(objective, point, gradient, preconditioner.at(point), steps, memory)
+        if moved is None:
             status = Status.STALLED
             break
-        steps = [step, *steps][:memory]
         point = moved if (n_iter + 1) % REFORM else objective.at(moved.params)
     return Result(
         point.params, point.value, certificate.gap, certificate.measure, history[-1].n_iter, status, tuple(history)
     )
 
 
-def descend(objective: Objective, point: Any, gradient: Array, solve: Any, steps: list[Any]) -> tuple[Any, Any]:
-    """Minimize over the preconditioned gradient, the last steps and the bias; the new point and the step to it."""
+def descend(
+    objective: Objective, point: Any, gradient: Array, solve: Any, steps: list[Any], memory: int
+) -> tuple[Any, list[Any]]:
+    """Minimize over the preconditioned gradient, the last steps and the bias.
+
+    Returns the new point, None if nothing is left to gain, and the steps to remember.
+    """
     gradient = objective.free_of_shift(gradient)
     if objective.loss.sparse_curvature:
         change = conjugate_gradient(objective.damped_hessian(point), gradient, solve)
     else:
         change = -solve(gradient)
     direction = objective.direction(change)
-    return objective.subspace(point, [direction, *steps]).minimize(SEARCH_STEPS)
+    moved, step = objective.subspace(point, [direction, *steps]).minimize(SEARCH_STEPS)
+    if steps and point.value - moved.value <= NOTHING[objective.dtype] * abs(point.value):
+        # Steps that have become all but parallel, or that hardly move the logits, can spoil the whole system.
+        steps = []
+        moved, step = objective.subspace(point, [direction]).minimize(SEARCH_STEPS)
+    return (None, []) if step is None else (moved, [step, *steps][:memory])

@@ -60,6 +60,8 @@ BLOCK_RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 RIDGE_GROWTH = 100.0
 # A factor is renewed when the curvature it was made from has changed by this share since.
 RENEWAL_SHARE = 0.35
+# A factor from a sample of many columns, which is dear, is renewed at about this share of the iterations before it.
+SAMPLE_AGE = 0.75
 # For hinges the share counts rows that turned active, each of which adds a stiff direction.
 ACTIVE_RENEWAL_SHARE = 0.02
 
@@ -71,12 +73,16 @@ class Preconditioner(ABC):
         self.objective = objective
         self._diagonal: Array | None = None
         self._solve: Solve | None = None
+        # Iterations before the present factor, and since.
+        self.born, self.age = 0, -1
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient (d + 1, K) to about the inverse Hessian at `point` times it."""
         diagonal = np.maximum(point.curvature.main_diagonal(), 0)
+        self.age += 1
         if self._solve is None or self._diagonal is None or self._changed(diagonal, self._diagonal):
             self._diagonal, self._solve = diagonal, self.factor(point, diagonal)
+            self.born, self.age = self.born + self.age, 0
         return self._solve
 
     @abstractmethod
@@ -144,8 +150,10 @@ class Blocks(Preconditioner):
         self.full = n_outputs > 1 and (full_order <= MAX_FULL_EXACT_ORDER or (sampled and affordable))
 
     def _changed(self, now: Array, then: Array) -> bool:
+        if self.exact or (self.objective.loss.sparse_curvature and not self.small):
+            return super()._changed(now, then)
         # Errors of independent samples average out over iterations; those of one sample kept do not.
-        return (self.small and not self.exact) or super()._changed(now, then)
+        return self.small or self.age >= SAMPLE_AGE * self.born
 
     def factor(self, point: Evaluation, diagonal: Array) -> Solve:
         """Cholesky factors at `point`."""

@@ -66,7 +66,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_parameters()
         problem = check_problem(self, X, y, sample_weight, multilabel=self._multilabel)
-        with for_pass(problem.X.shape[0] * problem.X.shape[1] * len(problem.classes)):
+        n_entries = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
+        with for_pass(n_entries * len(problem.classes)):
             objective = self._make_objective(problem)
             result = self._solve(objective, self._start(problem, objective))
             fitted = self._describe(problem, objective, result)

@@ -8,9 +8,10 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-# Multiplications of a pass over X below which a second thread is no gain, and on a busy machine a great loss: the
-# libraries' threads wait for each other actively.
-SMALL_PASS = 5_000_000
+# Multiplications of a pass over X below which a second thread is no gain, and often a loss: between the products lie
+# many small steps, and the libraries' threads wait actively. Measured: a fit with passes of 6 to 26 million takes twice
+# as long on two threads as on one, a fit with passes of 470 million as long.
+SMALL_PASS = 200_000_000
 
 
 def for_pass(n_multiplications: int) -> AbstractContextManager[Any]:

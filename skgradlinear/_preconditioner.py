@@ -176,7 +176,7 @@ class Blocks(Preconditioner):
     def leverage(self) -> Array:
         """Leverage of each row under the Gram matrix, from a few random directions through its factor."""
         order = self.objective.shape[0]
-        factor = _cholesky(self._regularized(self.gram, 1.0)).astype(np.float64)
+        factor = _cholesky(self._regularized(self.gram.copy(), 1.0)).astype(np.float64)
         directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)
         heights = self.objective.logits(solve_triangular(factor, directions, lower=True, trans="T"))
         leverage: Array = np.einsum("ik,ik->i", heights, heights).astype(np.float64)
@@ -243,9 +243,11 @@ class Blocks(Preconditioner):
 
     def _strong_block(self, design: Array, weight: Array, strong: Mask, total: float) -> Array:
         rows = np.flatnonzero(strong)
-        picked, share = design[rows], weight[rows]
-        block = (picked * share[:, None]).T @ picked
-        return self._regularized(block + (total - share.sum()) * self.gram, float(total))
+        share = weight[rows]
+        scaled = design[rows] * np.sqrt(share)[:, None]
+        block = scaled.T @ scaled
+        block += (total - share.sum()) * self.gram
+        return self._regularized(block, float(total))
 
     def _block(self, diagonal: Array) -> Array:
         weight = diagonal * self.objective.weight
@@ -259,14 +261,12 @@ class Blocks(Preconditioner):
         return self._regularized((1 - share) * sampled + (share * level) * self.gram, level)
 
     def _regularized(self, block: Array, level: float) -> Array:
-        """The block plus the penalty and a ridge for rounding."""
-        block = block.copy()  # the Gram matrix is used again
-        order = len(block)
-        ridge = BLOCK_RIDGE[self.dtype] * max(float(np.trace(block)) / order, level)
-        diagonal = np.diag_indices(order)
-        block[diagonal] += ridge + np.finfo(block.dtype).tiny
-        block[diagonal[0][:-1], diagonal[1][:-1]] += self.objective.alpha
-        block[-1, -1] += self.objective.bias_stiffness if self.objective.fit_intercept else 1.0
+        """The block plus the penalty and a ridge for rounding, in place."""
+        diagonal = np.einsum("ii->i", block)
+        ridge = BLOCK_RIDGE[self.dtype] * max(float(diagonal.sum()) / len(block), level)
+        ridge += float(np.finfo(self.dtype).tiny)
+        diagonal[:-1] += ridge + self.objective.alpha
+        diagonal[-1] += ridge + (self.objective.bias_stiffness if self.objective.fit_intercept else 1.0)
         return block
 
     def _factor_full(self, point: Evaluation, diagonal: Array) -> Solve:
@@ -349,13 +349,13 @@ def _solver(blocks: list[Array], *, repeatedly: bool) -> Solve:
 
 def _cholesky(matrix: Array) -> Array:
     """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place."""
-    diagonal = np.einsum("ii->i", matrix)
-    ridge = np.finfo(matrix.dtype).eps * float(np.abs(diagonal).mean())
+    ridge = 0.0
     while True:
         try:
             # The transpose is the same matrix, in the memory order that LAPACK wants.
             factor: Array = cho_factor(matrix.T, lower=True, check_finite=False)[0]
             return factor
         except LinAlgError:
+            diagonal = np.einsum("ii->i", matrix)
+            ridge = RIDGE_GROWTH * ridge or np.finfo(matrix.dtype).eps * float(np.abs(diagonal).mean())
             diagonal += ridge
-            ridge *= RIDGE_GROWTH

@@ -33,8 +33,8 @@ class Objective:
 
     ``x_i`` is the standardized row, ``S = sum_i s_i``, and the bias ``b`` is not penalized. Parameters have shape
     (d + 1, K), the bias in the last row; every method also takes them flattened (as optimizers pass them) and then
-    returns flat gradients. They live in standardized units: `to_original_units` translates. X is neither modified,
-    copied nor made dense.
+    returns flat gradients. They live in standardized units: `to_original_units` translates. X is neither modified
+    nor made dense, nor, beyond a million entries, copied.
 
     Parameters
     ----------
@@ -375,9 +375,9 @@ class Objective:
         """The best bias of zero weights; rows of one label are one row then, unless the loss tells them apart."""
         alike = self
         if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
-            mass = np.bincount(self.y.astype(np.intp), self.weight)
-            labels = np.flatnonzero(mass)
-            alike = self._with(y=labels, weight=mass[labels], _row_weight=mass[labels, None].astype(self.dtype))
+            labels, codes = np.unique(self.y, return_inverse=True)
+            mass = np.bincount(codes, self.weight)
+            alike = self._with(y=labels, weight=mass, _row_weight=mass[:, None].astype(self.dtype))
         logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
         best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]
         return best

@@ -357,5 +357,5 @@ def _cholesky(matrix: Array) -> Array:
             return factor
         except LinAlgError:
             diagonal = np.einsum("ii->i", matrix)
-            ridge = RIDGE_GROWTH * ridge or np.finfo(matrix.dtype).eps * float(np.abs(diagonal).mean())
+            ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
             diagonal += ridge

@@ -44,7 +44,7 @@ class SoftmaxClassifier(LinearClassifier):
     standardize : "auto" or bool, default="auto"
         Whether the penalty is on the coefficients of standardized columns (zero mean, unit weighted variance), as with
         a :class:`~sklearn.preprocessing.StandardScaler` in front; "auto" standardizes dense X and leaves sparse X as it
-        is. Nothing is copied, and `coef_` is in original units either way. Without an intercept columns are scaled but
+        is. X is not modified, and `coef_` is in original units either way. Without an intercept columns are scaled but
         not centred.
     class_weight : dict, "balanced" or None, default=None
         Factors of the sample weights by class; "balanced" gives every class the same total (sample) weight.
@@ -55,7 +55,7 @@ class SoftmaxClassifier(LinearClassifier):
     warm_start : bool, default=False
         Whether to start from the last solution.
     solver : {"auto", "subspace_newton", "lbfgs"}, default="auto"
-        "subspace_newton" takes preconditioned Newton steps in a growing subspace, "lbfgs" is SciPy's; "auto" picks
+        "subspace_newton" minimizes over a preconditioned gradient and the last steps, "lbfgs" is SciPy's; "auto" picks
         the former.
     random_state : int, RandomState or None, default=0
         Seed of the row samples behind the preconditioner of large problems. The result depends on it only within
@@ -184,7 +184,7 @@ class SigmoidClassifier(LinearClassifier):
     standardize : "auto" or bool, default="auto"
         Whether the penalty is on the coefficients of standardized columns (zero mean, unit weighted variance), as with
         a :class:`~sklearn.preprocessing.StandardScaler` in front; "auto" standardizes dense X and leaves sparse X as it
-        is. Nothing is copied, and `coef_` is in original units either way. Without an intercept columns are scaled but
+        is. X is not modified, and `coef_` is in original units either way. Without an intercept columns are scaled but
         not centred.
     class_weight : dict, "balanced" or None, default=None
         Factors of the sample weights by class; "balanced" gives every class the same total (sample) weight.
@@ -195,7 +195,7 @@ class SigmoidClassifier(LinearClassifier):
     warm_start : bool, default=False
         Whether to start from the last solution.
     solver : {"auto", "subspace_newton", "lbfgs"}, default="auto"
-        "subspace_newton" takes preconditioned Newton steps in a growing subspace, "lbfgs" is SciPy's; "auto" picks
+        "subspace_newton" minimizes over a preconditioned gradient and the last steps, "lbfgs" is SciPy's; "auto" picks
         the former.
     random_state : int, RandomState or None, default=0
         Seed of the row samples behind the preconditioner of large problems. The result depends on it only within
@@ -357,7 +357,7 @@ class LinearSVMClassifier(LinearClassifier):
     standardize : "auto" or bool, default="auto"
         Whether the penalty is on the coefficients of standardized columns (zero mean, unit weighted variance), as with
         a :class:`~sklearn.preprocessing.StandardScaler` in front; "auto" standardizes dense X and leaves sparse X as it
-        is. Nothing is copied, and `coef_` is in original units either way. Without an intercept columns are scaled but
+        is. X is not modified, and `coef_` is in original units either way. Without an intercept columns are scaled but
         not centred.
     class_weight : dict, "balanced" or None, default=None
         Factors of the sample weights by class; "balanced" gives every class the same total (sample) weight.

@@ -441,6 +441,16 @@ def test_columns_that_say_nothing(name: str, X: np.ndarray, labels: np.ndarray) 
     assert np.abs(result.params[:-1]).max() < 1e-4
 
 
+@pytest.mark.parametrize("name", ["ww", "cs"])
+def test_true_hinges_may_rise_for_long(name: str) -> None:
+    """More unknowns than rows and hardly a penalty: the smoothed problems go on falling, and so does the solver."""
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((60, 60)), random.integers(0, 3, 60)
+    result = recentred(Objective(X, y, PUBLIC[name], alpha=1e-4))
+    assert result.status is Status.CONVERGED
+    assert result.n_iter > 100
+
+
 def test_one_class_only() -> None:
     """The optimum is at an infinite bias and zero weights; a value of zero within rounding is as near as it gets."""
     X, y = np.random.default_rng(0).standard_normal((20, 2)), np.zeros(20, int)

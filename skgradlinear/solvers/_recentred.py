@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._result import Array, Callback, Iteration, Result, Status, check_options, stalled
+from ._result import PATIENCE, Array, Callback, Iteration, Result, Status, check_options, stalled
 from ._subspace_newton import REFORM, descend
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ EASY_STEPS, HARD_STEPS, MAX_STEPS = 1, 4, 20
 # A centre is used up when what its own problem still lacks is this share of what the smoothing costs.
 INNER_SHARE = 0.5
 SLOW_GAIN = 0.5
+# Gains of the smoothed problems over the solvers' patience that are this share of the gap are none.
+IDLE_SHARE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def recentred(
     best = _Best(np.inf, -np.inf, point.params)
     history: list[Iteration] = []
     steps: list[Any] = []
+    gains: list[float] = []
     preconditioner = objective.preconditioner(random_state)
     status, inner_steps, settled, last_gap = Status.MAX_ITER, 0, False, np.inf
     for n_iter in range(max_iter + 1):
@@ -115,10 +118,10 @@ def recentred(
         value = objective.value_at(point)
         best = best.improved(value, bound, point.params)
         measure = objective.relative_gap(best.value, best.value - best.bound)
-        if measure <= tol and n_iter % REFORM:
+        if measure <= tol:
             # What is claimed is claimed of logits formed from X; a bound holds whatever logits its duals came from.
             best = replace(best, value=objective.value(best.params))
-            measure = objective.relative_gap(best.value, best.value - best.bound)
+            measure = objective.relative_gap(best.value, max(best.value - best.bound, 0.0))
             if measure > tol:
                 point, steps = smooth.at(point.params), []
                 gradient = smooth.gradient(point)
@@ -129,7 +132,7 @@ def recentred(
             break
         if stopped or n_iter == max_iter:
             break
-        if stalled(history):
+        if stalled(history) and _idle(objective, point, gains, best.value - best.bound):
             status = Status.STALLED
             break
         smoothing = value - bound - lacking
@@ -143,7 +146,9 @@ def recentred(
         inner_steps += 1
         moved, steps = descend(smooth, point, gradient, preconditioner.at(point), steps, memory)
         settled = moved is None
-        point = point if settled else moved
+        if not settled:
+            gains.append(point.value - moved.value)
+            point = moved
         if (n_iter + 1) % REFORM == 0:
             point = smooth.at(point.params)
     return Result(
@@ -179,7 +184,7 @@ def _assess(objective: Objective, smooth: Objective, point: Any, tol: float) -> 
     """The point with its bias polished if need be, its gradient, the bound on the hinge, and what it lacks inside."""
     gradient = smooth.gradient(point)
     bound, bias_cost = objective.bound(point, gradient)
-    allowed = 0.1 * tol * max(abs(objective.value_at(point)), 0.0)
+    allowed = 0.1 * tol * abs(objective.value_at(point))
     if bias_cost > allowed:
         polished = smooth.polished(point, allowed)
         if polished is not point:
@@ -187,6 +192,12 @@ def _assess(objective: Objective, smooth: Objective, point: Any, tol: float) -> 
             bound, bias_cost = objective.bound(point, gradient)
     slope = gradient[:-1]
     return point, gradient, bound, float(np.vdot(slope, slope)) / (2 * objective.alpha)
+
+
+def _idle(objective: Objective, point: Any, gains: list[float], gap: float) -> bool:
+    """Whether the smoothed problems have come to rest: the true hinge may rise for long while they still fall."""
+    rounding = PATIENCE * float(np.finfo(objective.dtype).eps) * abs(float(point.value))
+    return sum(gains[-PATIENCE:]) <= max(IDLE_SHARE * gap, rounding)
 
 
 def _adapted(mu: float, inner_steps: int, slow: bool) -> float:

@@ -10,8 +10,8 @@ import numpy as np
 from .losses._base import Array
 
 # A column whose mean is this many standard deviations costs its logits too many digits unless a pivot is subtracted
-# from its entries: the rounding of x * slope is relative to the mean, the signal to the deviation. In float32 a ratio of
-# 64 leaves logits good to 4e-6, and a pass without the subtraction is faster.
+# from its entries: the rounding of x * slope is relative to the mean, the signal to the deviation. In float32 a ratio
+# of 64 leaves logits good to 4e-6, and a pass without the subtraction is faster.
 PIVOT_RATIO = {np.dtype(np.float32): 64.0, np.dtype(np.float64): 1e3}
 
 

@@ -51,6 +51,7 @@ class Rows(ABC):
 
     def moments(self, weight: Array) -> Moments:
         """Weighted moments of the columns of X itself, in float64; infinite where a square overflows."""
+        # What overflows comes out infinite, and the objective refuses it by name.
         with np.errstate(over="ignore", invalid="ignore"):
             return self._moments(weight)
 

@@ -84,7 +84,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
 
 def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array, bool]:
     try:
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # a cast of NaN, which is refused by name
             kind = type_of_target(y, input_name="y", raise_unknown=True)
     except TypeError as error:
         raise _refused_labels(y, error) from error
@@ -137,7 +137,7 @@ def check_weight(sample_weight: Any, n_rows: int) -> Array:
 
 
 def _check_total(weight: Array, name: str) -> None:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # an infinite total is refused below
         total = float(weight.sum())
     if not total:
         raise ValueError(f"every weight in {name} is zero: no row is left to learn from; pass some positive weight.")

@@ -271,7 +271,8 @@ def test_rows_without_label_empty_columns_and_dropped_columns_are_left_out(tmp_p
 
 
 def test_parquet_equals_csv(table: Path, tmp_path: Path) -> None:
-    polars = pytest.importorskip("polars")
+    import polars
+
     frame = polars.read_csv(table, null_values=["?", ""])
     frame.write_parquet(tmp_path / "same.parquet")
     expected, found = load(str(table), "label"), load(str(tmp_path / "same.parquet"), "label")
@@ -284,7 +285,8 @@ def test_parquet_equals_csv(table: Path, tmp_path: Path) -> None:
 
 
 def test_parquet_through_pandas(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     path = tmp_path / "same.parquet"
     path.write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "polars", None)
@@ -498,7 +500,6 @@ def test_warnings_are_counted_in_place_of_shown() -> None:
 
 
 def test_plot_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="the picture needs matplotlib (extra: plot)")
     path = tmp_path / "curves.png"
     assert main(["compare", "breast_cancer", "--plot", str(path), *QUICK]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")

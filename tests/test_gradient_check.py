@@ -115,7 +115,7 @@ def test_report_is_one_line_and_frozen() -> None:
     assert str(check) == "relative difference 0.0e+00 over 4 entries, 4 at kinks, subgradient violation 0.0e+00"
     assert check.analytic.shape == check.numerical.shape == (2, 2)
     with pytest.raises(AttributeError):
-        check.n_kinks = 3  # type: ignore[misc]
+        check.n_kinks = 3  # type: ignore[misc]  # that it is frozen is the test
 
 
 def test_opposite_gradient_is_infinitely_wrong() -> None:
@@ -180,7 +180,7 @@ def test_wrong_options(target: Any, options: dict[str, Any], message: str) -> No
 
 def test_wrong_hessp_inputs() -> None:
     with pytest.raises(TypeError, match="Loss or an Objective; got function"):
-        check_hessp(cubic, POINT)  # type: ignore[arg-type]
+        check_hessp(cubic, POINT)  # type: ignore[arg-type]  # the wrong type is the test
     with pytest.raises(ValueError, match=r"shape of the point, \(1, 3\); got \(3,\)"):
         check_hessp(SoftmaxLoss(), np.zeros((1, 3)), [0], np.zeros(3))
 

@@ -121,6 +121,7 @@ class _Run:
 
     def __call__(self, intermediate_result: object) -> None:
         """Called by SciPy after each iteration."""
+        # SciPy finds the name of the argument by inspection, and has no type for it.
         point = self.objective.at(np.asarray(intermediate_result.x))  # type: ignore[attr-defined]
         certificate = self.objective.certificate(point)
         self.note(point.value, certificate.measure)

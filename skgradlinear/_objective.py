@@ -15,8 +15,8 @@ from scipy import sparse as sp
 
 from . import _rows
 from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smoothed, certify, relative
+from ._directions import Rule, choose
 from ._evaluation import NO_CURVATURE, Direction, Evaluation
-from ._preconditioner import Preconditioner, choose
 from ._standardization import Standardization
 from ._subspace import Subspace, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
@@ -325,7 +325,7 @@ class Objective:
         """Hessian at a point times `direction`, shape (d + 1, K): one pass over X."""
         return self._pull(point.curvature.matvec(self.logits(direction)), direction)
 
-    def damped_hessian(self, point: Evaluation) -> Callable[[Array], Array]:
+    def damped_hessp(self, point: Evaluation) -> Callable[[Array], Array]:
         """Product with the Hessian at a point, its bias stiffened; rows without curvature take no part if most."""
         active = np.flatnonzero(point.curvature.diagonal.any(axis=1))
         part, curvature = self, point.curvature
@@ -423,8 +423,8 @@ class Objective:
         """The objective over the span of directions and the bias, around a point."""
         return Subspace(self, point, directions)
 
-    def preconditioner(self, seed: int) -> Preconditioner:
-        """The rule for approximate inverse Hessians that suits the shape of the problem."""
+    def directions(self, seed: int) -> Rule:
+        """The rule of directions that suits the shape of the problem."""
         return choose(self, seed)
 
     def free_of_shift(self, direction: Array) -> Array:

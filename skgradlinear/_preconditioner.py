@@ -1,4 +1,4 @@
-"""Cheap approximations of the inverse Hessian, chosen by the shape of the problem.
+"""Cheap approximations of the inverse Hessian.
 
 A preconditioner is factored at a point and maps a gradient to a direction. Blocks are the Hessian's K diagonal blocks
 in the classes, each over all columns and the bias; the diagonal serves sparse rows and very many columns.
@@ -7,15 +7,13 @@ in the classes, each over all columns and the bias; the diagonal serves sparse r
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.linalg import LinAlgError
-from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_solve
 
+from ._design import RIDGE, Design, cholesky
 from ._evaluation import Evaluation
 from .losses._base import Array, Mask
 
@@ -23,13 +21,7 @@ if TYPE_CHECKING:
     from ._objective import Objective
 
 Solve = Callable[[Array], Array]
-Indices = NDArray[np.intp]
 
-# Blocks are formed while their factors are no more entries than this (240 MB in float64 at the limit).
-MAX_BLOCK_ENTRIES = 30_000_000
-MAX_BLOCK_COLUMNS = 3_000
-# Rows of a sparse matrix are made dense in small groups to form blocks, if they are no longer than this.
-MAX_SPARSE_BLOCK_COLUMNS = 512
 # The whole Hessian, classes coupled, is formed up to this order.
 MAX_FULL_EXACT_ORDER, MAX_FULL_ORDER = 200, 1_500
 # Its entries may be this share of those of X, or so many (1 MB in float32) in any case.
@@ -39,25 +31,14 @@ ROWS_PER_UNKNOWN = 10
 MAX_ACTIVE_PER_COLUMN = 20
 # Sampling less than this share of the rows pays; all of them are taken otherwise.
 EXACT_SHARE = 0.7
-# Poisson sampling of probabilities clipped at 1 comes out below its target.
-OVERSAMPLING = 1.15
 # Rows whose curvature is below this share of the typical one are represented by the Gram matrix, if most are.
 FAINT, FEW_STRONG = 0.03, 0.5
-# Standardized rows are kept while there are no more entries than this (8 MB), and the classes' products of a block too.
-MAX_KEPT_ENTRIES = 1 << 20
-# Penalty, relative to the mean variance of a column, above which factors are formed in float32.
-COARSE_ALPHA = 1e-5
-MIN_COARSE_ENTRIES = 1 << 16
+# The classes' products of the whole Hessian are formed for at most this many entries at a time.
 MAX_PRODUCT_ENTRIES = 1 << 20
 # A block samples this many rows per column; more where columns are few and a block is cheap.
 ROWS_PER_COLUMN, ROWS_PER_COLUMN_SMALL, SMALL_COLUMNS = 4, 12, 200
 # Share of the Gram matrix mixed into a sampled block: a plain sample misses rare columns altogether.
 GRAM_SHARE, GRAM_SHARE_SMALL = 0.2, 0.1
-SKETCH = 12
-# Ridge relative to the mean diagonal: keeps factors of singular blocks finite in the precision at hand.
-BLOCK_RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
-# A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
-RIDGE_GROWTH = 100.0
 # A factor is renewed when the curvature it was made from has changed by this share since.
 RENEWAL_SHARE = 0.35
 # A factor from a sample of many columns, which is dear, is renewed at about this share of the iterations before it.
@@ -95,15 +76,6 @@ class Preconditioner(ABC):
         return float((np.abs(now - then) * weight).sum()) > share * float((then * weight).sum())
 
 
-def choose(objective: Objective, seed: int) -> Preconditioner:
-    """The preconditioner for this shape of problem."""
-    order, n_outputs = objective.shape
-    columns = MAX_BLOCK_COLUMNS if objective.rows.dense else MAX_SPARSE_BLOCK_COLUMNS
-    if order > columns or n_outputs * order**2 > MAX_BLOCK_ENTRIES:
-        return Diagonal(objective)
-    return Blocks(objective, seed)
-
-
 class Diagonal(Preconditioner):
     """The Hessian's diagonal, each column centred by the class's own weights."""
 
@@ -119,7 +91,7 @@ class Diagonal(Preconditioner):
         hessian = np.vstack([raw * standardization.inverse_scale[:, None] ** 2, total])
         hessian[:-1] += objective.alpha
         hessian[-1] += objective.bias_stiffness
-        hessian += max(BLOCK_RIDGE[objective.dtype] * float(hessian.mean()), np.finfo(np.float64).tiny)
+        hessian += max(RIDGE[objective.dtype] * float(hessian.mean()), np.finfo(np.float64).tiny)
         return lambda gradient: gradient / hessian
 
 
@@ -132,15 +104,11 @@ class Blocks(Preconditioner):
 
     def __init__(self, objective: Objective, seed: int) -> None:
         super().__init__(objective)
-        self.random = np.random.default_rng(seed)
+        self.design = Design(objective, seed)
+        self.dtype = self.design.dtype
         order, n_outputs = objective.shape
         n_rows = len(objective.weight)
         self.small = order <= SMALL_COLUMNS
-        # A factor only has to point the way: float32 will do while the penalty is above its rounding. Small problems
-        # stay in float64, so that rows with weights and repeated rows agree to all digits there.
-        regular = objective.alpha >= COARSE_ALPHA * max(objective.logit_variance / order, np.finfo(np.float64).tiny)
-        coarse = regular and n_rows * order >= MIN_COARSE_ENTRIES
-        self.dtype = np.dtype(np.float32) if coarse else objective.dtype
         self.sample = order * (ROWS_PER_COLUMN_SMALL if self.small else ROWS_PER_COLUMN)
         self.exact = self.sample >= EXACT_SHARE * n_rows or order * self.sample * n_outputs >= n_rows * order
         full_order = order * n_outputs
@@ -160,70 +128,13 @@ class Blocks(Preconditioner):
         if self.full and point.curvature.dyads:
             return self._factor_full(point, diagonal)
         if not np.ptp(diagonal, axis=0).any():
-            blocks = [self._regularized(share * self.gram, share) for share in diagonal[0].astype(np.float64)]
-        elif self.exact and self._kept is not None:
-            blocks = self._kept_blocks(self._kept, diagonal)
+            levels = diagonal[0].astype(np.float64)
+            blocks = [self.design.regularized(level * self.design.gram, level) for level in levels]
+        elif self.exact and self.design.kept is not None:
+            blocks = self._kept_blocks(self.design.kept, diagonal)
         else:
             blocks = [self._block(diagonal[:, k]) for k in range(diagonal.shape[1])]
         return _solver(blocks, repeatedly=self.objective.loss.sparse_curvature)
-
-    @cached_property
-    def gram(self) -> Array:
-        """``sum_i w_i z_i z_i'`` with the constant 1 as the last column of z, in the rows' precision."""
-        return self._weighted_gram(self.objective.weight)
-
-    @cached_property
-    def leverage(self) -> Array:
-        """Leverage of each row under the Gram matrix, from a few random directions through its factor."""
-        order = self.objective.shape[0]
-        factor = _cholesky(self._regularized(self.gram.copy(), 1.0)).astype(np.float64)
-        directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)
-        heights = self.objective.logits(solve_triangular(factor, directions, lower=True, trans="T"))
-        leverage: Array = np.einsum("ik,ik->i", heights, heights).astype(np.float64)
-        return leverage
-
-    @cached_property
-    def _kept(self) -> Array | None:
-        """The standardized rows themselves while they are few enough to keep."""
-        n_rows, order = len(self.objective.weight), self.objective.shape[0]
-        if n_rows * order > MAX_KEPT_ENTRIES or not self.objective.rows.dense:
-            return None
-        # Stored by columns: the products over rows then run along contiguous memory.
-        return np.asfortranarray(np.concatenate([design for _, design in self._form_rows(None)]))
-
-    def _rows(self, indices: Indices | None) -> Iterator[tuple[Any, Array]]:
-        """Blocks of standardized rows with the constant 1 appended; not to be written to."""
-        if self._kept is None:
-            yield from self._form_rows(indices)
-        elif indices is None:
-            yield slice(0, len(self._kept)), self._kept
-        else:
-            yield indices, self._kept[indices]
-
-    def _form_rows(self, indices: Indices | None) -> Iterator[tuple[Any, Array]]:
-        for where, block in self.objective.rows.dense_blocks(indices):
-            design = np.empty((len(block), block.shape[1] + 1), self.dtype)
-            design[:, :-1] = self.objective.standardization.apply(block)
-            design[:, -1] = 1.0 if self.objective.fit_intercept else 0.0
-            yield where, design
-
-    def _weighted_gram(self, weight: Array, indices: Indices | None = None) -> Array:
-        """``sum_i weight_i z_i z_i'`` over all rows or those at `indices`; weights of all rows."""
-        order = self.objective.shape[0]
-        total = np.zeros((order, order), self.dtype)
-        for where, design in self._rows(indices):
-            scaled = design * np.sqrt(weight[where]).astype(design.dtype)[:, None]
-            total += scaled.T @ scaled
-        return total
-
-    def _pick(self, importance: Array, size: int) -> tuple[Indices, Array]:
-        """About `size` rows drawn in proportion to importance and leverage; also their 1 / probability, else 0."""
-        density = importance * self.leverage
-        probability = np.minimum(density * (OVERSAMPLING * size / float(density.sum())), 1.0)
-        chosen = np.flatnonzero(self.random.random(len(probability)) < probability)
-        boost = np.zeros_like(probability)
-        boost[chosen] = 1 / probability[chosen]
-        return chosen, boost
 
     def _kept_blocks(self, design: Array, diagonal: Array) -> list[Array]:
         """All blocks in one product, which for few columns is faster than a symmetric product each.
@@ -239,35 +150,27 @@ class Blocks(Preconditioner):
         columns = design.T
         scaled = columns[None] * weight[:, None, :]
         products = (scaled.reshape(-1, len(design)) @ design).reshape(len(scaled), len(columns), -1)
-        return [self._regularized(block, float(block[-1, -1])) for block in products]
+        return [self.design.regularized(block, float(block[-1, -1])) for block in products]
 
     def _strong_block(self, design: Array, weight: Array, strong: Mask, total: float) -> Array:
         rows = np.flatnonzero(strong)
         share = weight[rows]
         scaled = design[rows] * np.sqrt(share)[:, None]
         block = scaled.T @ scaled
-        block += (total - share.sum()) * self.gram
-        return self._regularized(block, float(total))
+        block += (total - share.sum()) * self.design.gram
+        return self.design.regularized(block, float(total))
 
     def _block(self, diagonal: Array) -> Array:
         weight = diagonal * self.objective.weight
         level = float(weight.sum())
         used = np.flatnonzero(weight)
         if self.exact or len(used) <= MAX_ACTIVE_PER_COLUMN * self.objective.shape[0]:
-            return self._regularized(self._weighted_gram(weight, used if 2 * len(used) < len(weight) else None), level)
-        chosen, boost = self._pick(weight, self.sample)
+            rows = used if 2 * len(used) < len(weight) else None
+            return self.design.regularized(self.design.weighted_gram(weight, rows), level)
+        chosen, boost = self.design.pick(weight, self.sample)
         share = GRAM_SHARE_SMALL if self.small else GRAM_SHARE
-        sampled = self._weighted_gram(weight * boost, chosen)
-        return self._regularized((1 - share) * sampled + (share * level) * self.gram, level)
-
-    def _regularized(self, block: Array, level: float) -> Array:
-        """The block plus the penalty and a ridge for rounding, in place."""
-        diagonal = np.einsum("ii->i", block)
-        ridge = BLOCK_RIDGE[self.dtype] * max(float(diagonal.sum()) / len(block), level)
-        ridge += float(np.finfo(self.dtype).tiny)
-        diagonal[:-1] += ridge + self.objective.alpha
-        diagonal[-1] += ridge + (self.objective.bias_stiffness if self.objective.fit_intercept else 1.0)
-        return block
+        sampled = self.design.weighted_gram(weight * boost, chosen)
+        return self.design.regularized((1 - share) * sampled + (share * level) * self.design.gram, level)
 
     def _factor_full(self, point: Evaluation, diagonal: Array) -> Solve:
         """Cholesky factor of the whole Hessian, classes coupled."""
@@ -276,12 +179,12 @@ class Blocks(Preconditioner):
         chosen, weight = None, objective.weight
         if self.full_sample < EXACT_SHARE * len(weight):
             importance = weight * diagonal.sum(axis=1, dtype=np.float64)
-            chosen, boost = self._pick(importance + np.finfo(np.float64).tiny, self.full_sample)
+            chosen, boost = self.design.pick(importance + np.finfo(np.float64).tiny, self.full_sample)
             weight = weight * boost
         root = np.sqrt(weight).astype(self.dtype)[:, None]
         hessian = np.zeros((n_outputs, order, n_outputs, order), self.dtype)
         flat = hessian.reshape(n_outputs * order, -1)
-        for where, design in self._rows(chosen):
+        for where, design in self.design.blocks(chosen):
             step = max(16, MAX_PRODUCT_ENTRIES // len(flat))
             for start in range(0, len(design), step):
                 part = slice(start, start + step)
@@ -310,12 +213,12 @@ class Blocks(Preconditioner):
         penalty = np.full((n_outputs, order), objective.alpha)
         penalty[:, -1] = objective.bias_stiffness if objective.fit_intercept else 1.0
         flat[diagonals] += penalty.ravel().astype(flat.dtype)
-        flat[diagonals] += 10 * BLOCK_RIDGE[self.dtype] * level + np.finfo(flat.dtype).tiny
+        flat[diagonals] += 10 * RIDGE[self.dtype] * level + np.finfo(flat.dtype).tiny
         if objective.shift_invariant:
             # A common shift of the classes is free; directions have none, so any curvature may be given to it.
             columns = np.arange(order)
             hessian[:, columns, :, columns] += level / n_outputs
-        factor = _cholesky(flat)
+        factor = cholesky(flat)
         dtype = self.dtype
 
         def solve(gradient: Array) -> Array:
@@ -337,7 +240,7 @@ def _solver(blocks: list[Array], *, repeatedly: bool) -> Solve:
             return columns[:, :, 0].T.astype(np.float64)
 
         return multiply
-    factors = [_cholesky(block) for block in blocks]
+    factors = [cholesky(block) for block in blocks]
 
     def solve(gradient: Array) -> Array:
         right = gradient.T.astype(factors[0].dtype)
@@ -345,17 +248,3 @@ def _solver(blocks: list[Array], *, repeatedly: bool) -> Solve:
         return np.stack(columns, axis=1).astype(np.float64)
 
     return solve
-
-
-def _cholesky(matrix: Array) -> Array:
-    """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place."""
-    ridge = 0.0
-    while True:
-        try:
-            # The transpose is the same matrix, in the memory order that LAPACK wants.
-            factor: Array = cho_factor(matrix.T, lower=True, check_finite=False)[0]
-            return factor
-        except LinAlgError:
-            diagonal = np.einsum("ii->i", matrix)
-            ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
-            diagonal += ridge

@@ -107,7 +107,7 @@ def test_hessian_is_symmetric_and_positive(name: str, weighted: bool, fit_interc
 def assert_damped_in_the_bias_only(
     objective: Objective, params: np.ndarray, direction: np.ndarray, product: np.ndarray
 ) -> None:
-    damped = objective.damped_hessian(objective.at(params))(direction)
+    damped = objective.damped_hessp(objective.at(params))(direction)
     size = np.abs(product).max() + np.abs(damped).max()
     assert np.allclose(damped[:-1], product[:-1], rtol=0, atol=1e-11 * size)
     share = (damped - product)[-1] / direction[-1]

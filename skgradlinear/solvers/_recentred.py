@@ -111,7 +111,7 @@ def recentred(
     history: list[Iteration] = []
     steps: list[Any] = []
     gains: list[float] = []
-    preconditioner = objective.preconditioner(random_state)
+    directions = objective.directions(random_state)
     status, inner_steps, settled, last_gap = Status.MAX_ITER, 0, False, np.inf
     for n_iter in range(max_iter + 1):
         point, gradient, bound, lacking = _assess(objective, smooth, point, tol)
@@ -144,7 +144,7 @@ def recentred(
             point = smooth.with_best_bias(smooth.evaluate(point.params, point.logits))
             gradient = smooth.gradient(point)
         inner_steps += 1
-        moved, steps = descend(smooth, point, gradient, preconditioner.at(point), steps, memory)
+        moved, steps = descend(smooth, point, gradient, directions.at(point), steps, memory)
         settled = moved is None
         if not settled:
             gains.append(point.value - moved.value)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._conjugate_gradient import conjugate_gradient
 from ._result import Array, Callback, Iteration, Result, Status, check_options, stalled
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def subspace_newton(
     CONVERGED 0.2437 True
     """
     check_options("subspace_newton", objective, tol, max_iter)
-    preconditioner = objective.preconditioner(random_state)
+    directions = objective.directions(random_state)
     point = objective.start(params)
     history: list[Iteration] = []
     steps: list[Any] = []
@@ -100,7 +99,7 @@ def subspace_newton(
         if stalled(history):
             status = Status.STALLED
             break
-        moved, steps = descend(objective, point, gradient, preconditioner.at(point), steps, memory)
+        moved, steps = descend(objective, point, gradient, directions.at(point), steps, memory)
         if moved is None:
             status = Status.STALLED
             break
@@ -118,11 +117,7 @@ def descend(
     Returns the new point, None if nothing is left to gain, and the steps to remember.
     """
     gradient = objective.free_of_shift(gradient)
-    if objective.loss.sparse_curvature:
-        change = conjugate_gradient(objective.damped_hessian(point), gradient, solve)
-    else:
-        change = -solve(gradient)
-    direction = objective.direction(change)
+    direction = objective.direction(-solve(gradient))
     moved, step = objective.subspace(point, [direction, *steps]).minimize(SEARCH_STEPS)
     if steps and point.value - moved.value <= NOTHING[objective.dtype] * abs(point.value):
         # Steps that have become all but parallel, or that hardly move the logits, can spoil the whole system.

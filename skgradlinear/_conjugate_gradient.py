@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._result import Array
+from .losses._base import Array
 
 # Relative residual of an inexact Newton direction (Nocedal & Wright, 2006, section 7.1), in the preconditioner's norm:
 # the Euclidean one hears only the stiff columns, while the gap is in the soft ones.
@@ -18,14 +18,16 @@ def conjugate_gradient(
     hessp: Callable[[Array], Array],
     gradient: Array,
     precondition: Callable[[Array], Array],
+    *,
+    max_steps: int = MAX_STEPS,
 ) -> Array:
-    """About ``-hessian^-1 gradient``: until the residual is `FORCING` of the gradient in the norm of `precondition`."""
+    """About ``hessian^-1 gradient``: until the residual is `FORCING` of the gradient in the norm of `precondition`."""
     solution = np.zeros_like(gradient)
-    residual = -gradient
+    residual = gradient.copy()
     conjugate = preconditioned = precondition(residual)
     energy = float(np.vdot(residual, preconditioned))
     target = FORCING**2 * energy
-    for _ in range(MAX_STEPS):
+    for _ in range(max_steps):
         product = hessp(conjugate)
         stiffness = float(np.vdot(conjugate, product))
         if not stiffness > 0:
@@ -37,4 +39,4 @@ def conjugate_gradient(
         if not energy > target:
             break
         conjugate = preconditioned + (energy / previous) * conjugate
-    return solution if solution.any() else precondition(-gradient)
+    return solution if solution.any() else precondition(gradient)

@@ -1,0 +1,141 @@
+"""Standardized rows with a constant column, and sums over them: what approximate Hessians are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.linalg import LinAlgError
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, solve_triangular
+
+from .losses._base import Array
+
+if TYPE_CHECKING:
+    from ._objective import Objective
+
+Indices = NDArray[np.intp]
+
+# Standardized rows are kept while there are no more entries than this (8 MB).
+MAX_KEPT_ENTRIES = 1 << 20
+# Penalty, relative to the mean variance of a column, above which sums and factors are formed in float32.
+COARSE_ALPHA = 1e-5
+MIN_COARSE_ENTRIES = 1 << 16
+# Poisson sampling of probabilities clipped at 1 comes out below its target.
+OVERSAMPLING = 1.15
+SKETCH = 12
+# Ridge relative to the mean diagonal: keeps factors of singular matrices finite in the precision at hand.
+RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
+# A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
+RIDGE_GROWTH = 100.0
+
+
+class Design:
+    """The rows z of an objective, standardized and with the constant 1 as their last entry; samples and sums of them.
+
+    Rows are formed when they are needed, in blocks; only small ones are kept.
+    """
+
+    def __init__(self, objective: Objective, seed: int) -> None:
+        self.objective = objective
+        self.random = np.random.default_rng(seed)
+        self.shape = len(objective.weight), objective.shape[0]
+        n_rows, order = self.shape
+        # A factor only has to point the way: float32 will do while the penalty is above its rounding. Small problems
+        # stay in float64, so that rows with weights and repeated rows agree to all digits there.
+        regular = objective.alpha >= COARSE_ALPHA * max(objective.logit_variance / order, np.finfo(np.float64).tiny)
+        coarse = regular and n_rows * order >= MIN_COARSE_ENTRIES
+        self.dtype = np.dtype(np.float32) if coarse else objective.dtype
+
+    @cached_property
+    def kept(self) -> Array | None:
+        """The rows themselves, shape (n, d + 1), while they are few enough to keep."""
+        if self.shape[0] * self.shape[1] > MAX_KEPT_ENTRIES or not self.objective.rows.dense:
+            return None
+        # Stored by columns: the products over rows then run along contiguous memory.
+        return np.asfortranarray(np.concatenate([design for _, design in self._form(None)]))
+
+    @cached_property
+    def gram(self) -> Array:
+        """``sum_i w_i z_i z_i'``, shape (d + 1, d + 1)."""
+        return self.weighted_gram(self.objective.weight)
+
+    @cached_property
+    def leverage(self) -> Array:
+        """Leverage of each row under the Gram matrix, from a few random directions through its factor."""
+        order = self.shape[1]
+        factor = cholesky(self.regularized(self.gram.copy(), 1.0)).astype(np.float64)
+        directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)
+        heights = self.objective.logits(solve_triangular(factor, directions, lower=True, trans="T"))
+        leverage: Array = np.einsum("ik,ik->i", heights, heights).astype(np.float64)
+        return leverage
+
+    def blocks(self, indices: Indices | None) -> Iterator[tuple[Any, Array]]:
+        """Pairs (which rows, those rows) of all rows or those at `indices`; not to be written to."""
+        if self.kept is None:
+            yield from self._form(indices)
+        elif indices is None:
+            yield slice(0, len(self.kept)), self.kept
+        else:
+            yield indices, self.kept[indices]
+
+    def take(self, indices: Indices) -> Array:
+        """The rows at `indices`, in one array."""
+        if self.kept is not None:
+            return self.kept[indices]
+        taken = np.empty((len(indices), self.shape[1]), self.dtype)
+        start = 0
+        for _, block in self._form(indices):
+            taken[start : start + len(block)] = block
+            start += len(block)
+        return taken
+
+    def _form(self, indices: Indices | None) -> Iterator[tuple[Any, Array]]:
+        for where, block in self.objective.rows.dense_blocks(indices):
+            design = np.empty((len(block), block.shape[1] + 1), self.dtype)
+            design[:, :-1] = self.objective.standardization.apply(block)
+            design[:, -1] = 1.0 if self.objective.fit_intercept else 0.0
+            yield where, design
+
+    def weighted_gram(self, weight: Array, indices: Indices | None = None) -> Array:
+        """``sum_i weight_i z_i z_i'`` over all rows or those at `indices`; weights of all rows."""
+        total = np.zeros((self.shape[1], self.shape[1]), self.dtype)
+        for where, design in self.blocks(indices):
+            scaled = design * np.sqrt(weight[where]).astype(design.dtype)[:, None]
+            total += scaled.T @ scaled
+        return total
+
+    def pick(self, importance: Array, size: int) -> tuple[Indices, Array]:
+        """About `size` rows drawn in proportion to importance and leverage; also their 1 / probability, else 0."""
+        density = importance * self.leverage
+        probability = np.minimum(density * (OVERSAMPLING * size / float(density.sum())), 1.0)
+        chosen = np.flatnonzero(self.random.random(len(probability)) < probability)
+        boost = np.zeros_like(probability)
+        boost[chosen] = 1 / probability[chosen]
+        return chosen, boost
+
+    def regularized(self, matrix: Array, level: float) -> Array:
+        """A weighted Gram matrix plus the penalty and a ridge for rounding, in place."""
+        objective = self.objective
+        diagonal = np.einsum("ii->i", matrix)
+        ridge = RIDGE[self.dtype] * max(float(diagonal.sum()) / len(matrix), level)
+        ridge += float(np.finfo(self.dtype).tiny)
+        diagonal[:-1] += ridge + objective.alpha
+        diagonal[-1] += ridge + (objective.bias_stiffness if objective.fit_intercept else 1.0)
+        return matrix
+
+
+def cholesky(matrix: Array) -> Array:
+    """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place."""
+    ridge = 0.0
+    while True:
+        try:
+            # The transpose is the same matrix, in the memory order that LAPACK wants.
+            factor: Array = cho_factor(matrix.T, lower=True, check_finite=False)[0]
+            return factor
+        except LinAlgError:
+            diagonal = np.einsum("ii->i", matrix)
+            ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
+            diagonal += ridge

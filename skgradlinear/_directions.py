@@ -1,0 +1,178 @@
+"""Where to search next: Newton's direction, as nearly as it is worth.
+
+A rule of directions turns the curvature at a point into a map from the gradient to (minus) a direction. Few unknowns
+have the Hessian itself; many columns and classes conjugate gradients on a sample of the rows, which costs a fraction of
+a pass; a hinge conjugate gradients on its active rows; what remains a preconditioner alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy.linalg import cho_solve
+
+from ._conjugate_gradient import conjugate_gradient
+from ._design import Design, cholesky
+from ._evaluation import Evaluation
+from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
+from .losses._base import Array, Curvature
+
+if TYPE_CHECKING:
+    from ._objective import Objective
+
+# Blocks are formed while their factors are no more entries than this (240 MB in float64 at the limit).
+MAX_BLOCK_ENTRIES = 30_000_000
+MAX_BLOCK_COLUMNS = 3_000
+# Rows of a sparse matrix are made dense in small groups to form blocks, if they are no longer than this.
+MAX_SPARSE_BLOCK_COLUMNS = 512
+# A sample holds this many rows per column at first, more with every iteration and at last so many: the nearer the
+# optimum, the more its error counts. It holds no more than a share of all rows but the least, or else all of them.
+FIRST_ROWS, MORE_ROWS, MAX_ROWS = 5.0, 0.5, 16.0
+MAX_SHARE, WHOLE_SHARE = 0.35, 0.7
+# Share of the Gram matrix mixed into a sampled Hessian: a plain sample misses rare columns altogether.
+GRAM_SHARE = 0.1
+# Steps inside: far from the optimum the Hessian is soon another one, so few at first, and one more each iteration.
+FIRST_STEPS, MAX_STEPS = 2, 20
+# The rows are weighted by their mean curvature in the inner preconditioner where that costs less than a few steps.
+WEIGHTED_COLUMNS_PER_CLASS = 40
+
+
+class Rule(Protocol):
+    """Maps gradients to directions, at one point after the other."""
+
+    def at(self, point: Evaluation) -> Solve:
+        """Map from a gradient (d + 1, K) to about the inverse Hessian at `point` times it."""
+        ...
+
+
+def choose(objective: Objective, seed: int) -> Rule:
+    """The rule of directions for this shape of problem."""
+    order, n_outputs = objective.shape
+    columns = MAX_BLOCK_COLUMNS if objective.rows.dense else MAX_SPARSE_BLOCK_COLUMNS
+    if order > columns or n_outputs * order**2 > MAX_BLOCK_ENTRIES:
+        rule: Preconditioner = Diagonal(objective)
+    else:
+        rule = blocks = Blocks(objective, seed)
+        if objective.rows.dense and n_outputs > 1 and not blocks.full and not objective.loss.sparse_curvature:
+            return SampledNewton(objective, seed)
+    return ActiveNewton(rule) if objective.loss.sparse_curvature else rule
+
+
+class ActiveNewton:
+    """Newton's direction by conjugate gradients on the rows with curvature, preconditioned by another rule."""
+
+    def __init__(self, preconditioner: Preconditioner) -> None:
+        self.preconditioner = preconditioner
+
+    def at(self, point: Evaluation) -> Solve:
+        """Map from a gradient to about the inverse Hessian at `point` times it."""
+        precondition = self.preconditioner.at(point)
+        hessp = self.preconditioner.objective.damped_hessp(point)
+        return lambda gradient: conjugate_gradient(hessp, gradient, precondition)
+
+
+class SampledNewton:
+    """Newton's direction by conjugate gradients on a sample of the rows, drawn anew for every direction.
+
+    Rows are drawn in proportion to leverage and curvature, and weighted by the inverse of their probability; a share of
+    the Gram matrix stands for what the sample misses. Few rows are all taken. The conjugate gradients are
+    preconditioned by one factor for all classes, scaled by their curvature. Relatives: Byrd, Chin, Neveitt & Nocedal
+    (2011), "On the use of stochastic Hessian information in optimization methods for machine learning".
+    """
+
+    def __init__(self, objective: Objective, seed: int) -> None:
+        self.objective = objective
+        self.design = Design(objective, seed)
+        n_rows, order = self.design.shape
+        self.whole = self.design.kept is not None or FIRST_ROWS * order >= WHOLE_SHARE * n_rows
+        self.n_directions = 0
+
+    def at(self, point: Evaluation) -> Solve:
+        """Map from a gradient to about the inverse Hessian at `point` times it."""
+        diagonal = np.maximum(point.curvature.main_diagonal(), 0)
+        steps = min(FIRST_STEPS + self.n_directions, MAX_STEPS)
+        self.n_directions += 1
+        if not np.ptp(diagonal, axis=0).any():
+            # Every row has the same Hessian: the factor is that of the Gram matrix, and conjugate gradients add little.
+            return self._free(self._factor(diagonal, None))
+        sample = self._sample(point, diagonal)
+        hessp = self._free(self.objective.damped_hessp(point) if sample is None else self._hessp(sample, diagonal))
+        precondition = self._free(self._factor(diagonal, sample))
+        return lambda gradient: conjugate_gradient(hessp, gradient, precondition, max_steps=steps)
+
+    def _sample(self, point: Evaluation, diagonal: Array) -> _Sample | None:
+        """The rows that stand for all; None if these are not to be copied."""
+        weight = self.objective._row_weight
+        if self.whole:
+            kept = self.design.kept
+            return None if kept is None else _Sample(kept, weight, diagonal, point.curvature, 0.0)
+        n_rows, order = self.design.shape
+        per_column = min(FIRST_ROWS + MORE_ROWS * self.n_directions, MAX_ROWS, MAX_SHARE * n_rows / order)
+        importance = diagonal.sum(axis=1, dtype=np.float64) * self.objective.weight
+        chosen, boost = self.design.pick(importance, int(max(per_column, FIRST_ROWS) * order))
+        weight = (self.objective.weight[chosen] * boost[chosen]).astype(self.objective.dtype)[:, None]
+        rows = self.design.take(chosen)
+        return _Sample(rows, weight, diagonal[chosen], point.curvature.take(chosen), GRAM_SHARE)
+
+    def _hessp(self, sample: _Sample, diagonal: Array) -> Solve:
+        """Product with the sampled Hessian."""
+        objective, rows, dtype = self.objective, sample.rows, self.design.dtype
+        stiffness = np.full((objective.shape[0], 1), objective.alpha)
+        stiffness[-1] = objective.bias_stiffness
+        gram_share = (sample.gram_share * self._level(diagonal)).astype(dtype)
+
+        def hessp(direction: Array) -> Array:
+            narrow = np.ascontiguousarray(direction.T, dtype)
+            pushed = sample.curvature.matvec((narrow @ rows.T).T) * sample.weight
+            product = pushed.T.astype(dtype, copy=False) @ rows
+            if sample.gram_share:
+                product *= 1 - sample.gram_share
+                product += (narrow @ self.design.gram) * gram_share[:, None]
+            total: Array = product.T + stiffness * direction
+            return total
+
+        return hessp
+
+    def _factor(self, diagonal: Array, sample: _Sample | None) -> Solve:
+        """Solution with one matrix for all classes, scaled by the curvature of each."""
+        order, n_outputs = self.objective.shape
+        level = self._level(diagonal)
+        mean = float(level.mean())
+        if sample is None or order > WEIGHTED_COLUMNS_PER_CLASS * n_outputs:
+            matrix = mean * self.design.gram
+        else:
+            weight = sample.diagonal.mean(axis=1, keepdims=True) * sample.weight
+            heavy = sample.rows * np.sqrt(weight).astype(self.design.dtype)
+            matrix = (1 - sample.gram_share) * (heavy.T @ heavy) + (sample.gram_share * mean) * self.design.gram
+        factor = cholesky(self.design.regularized(matrix, mean))
+        scale = mean / level
+
+        def solve(gradient: Array) -> Array:
+            solution = cho_solve((factor, True), gradient.astype(factor.dtype), check_finite=False)
+            scaled: Array = solution.astype(np.float64) * scale
+            return scaled
+
+        return solve
+
+    def _level(self, diagonal: Array) -> Array:
+        """Mean curvature of each class, shape (K,); one that is sure of all rows counts as barely curved."""
+        level = (diagonal * self.objective._row_weight).sum(axis=0, dtype=np.float64)
+        least: float = max(float(level.max()) * float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny))
+        return np.maximum(level, least)
+
+    def _free(self, product: Solve) -> Solve:
+        """The map with directions free of common shifts."""
+        return lambda direction: self.objective.free_of_shift(product(direction))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Standardized rows with a weight (m, 1), the curvature and its main diagonal (m, K), and the Gram's share."""
+
+    rows: Array
+    weight: Array
+    diagonal: Array
+    curvature: Curvature
+    gram_share: float

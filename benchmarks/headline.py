@@ -33,9 +33,10 @@ SUITES = {
     "svm": (["ovr_squared", "ovr", "crammer_singer", "weston_watkins", "weston_watkins_squared"], "penalized", (1e-3,)),
 }
 FIELDS = (
-    "suite loss data n d classes C eps ours tol certified seconds peer peer_tol peer_seconds ratio "
-    "seconds_certified ratio_certified"
-).split()
+    *("suite", "loss", "data", "n", "d", "classes", "C", "eps"),
+    *("ours", "tol", "certified", "seconds", "peer", "peer_tol", "peer_seconds", "ratio"),
+    *("seconds_certified", "ratio_certified"),
+)
 
 
 @dataclass
@@ -146,9 +147,7 @@ def compare(benchmark, objective, levels, options):
         for _ in range(options.runs):
             for run in close.values():
                 run.again()
-        ours, proven, peer = (
-            fastest([run for run in group if id(run) in close]) for group in (ours, proven, peers)
-        )
+        ours, proven, peer = (fastest([run for run in group if id(run) in close]) for group in (ours, proven, peers))
         row = {"eps": eps, "ours": np.nan, "tol": np.nan, "certified": np.nan, "seconds": np.nan}
         if ours is not None:
             row |= {"ours": ours.name, "tol": ours.tol, "certified": ours.gap, "seconds": ours.median}

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from ._conjugate_gradient import conjugate_gradient
-from ._design import Design, cholesky
+from ._design import RIDGE, Design, cholesky
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from .losses._base import Array, Curvature
@@ -22,6 +22,8 @@ from .losses._base import Array, Curvature
 if TYPE_CHECKING:
     from ._objective import Objective
 
+# The whole Hessian is formed from all rows up to this order, and while its terms are no more entries than this.
+MAX_EXACT_ORDER, MAX_EXACT_ENTRIES = 200, 1 << 18
 # Blocks are formed while their factors are no more entries than this (240 MB in float64 at the limit).
 MAX_BLOCK_ENTRIES = 30_000_000
 MAX_BLOCK_COLUMNS = 3_000
@@ -42,6 +44,11 @@ WEIGHTED_COLUMNS_PER_CLASS = 40
 class Rule(Protocol):
     """Maps gradients to directions, at one point after the other."""
 
+    # Whether the Hessian is exact, so that a step along the direction is all there is to search.
+    newton: bool
+    # How many earlier steps are worth searching besides.
+    memory: int
+
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient (d + 1, K) to about the inverse Hessian at `point` times it."""
         ...
@@ -50,6 +57,8 @@ class Rule(Protocol):
 def choose(objective: Objective, seed: int) -> Rule:
     """The rule of directions for this shape of problem."""
     order, n_outputs = objective.shape
+    if ExactNewton.suits(objective):
+        return ExactNewton(objective)
     columns = MAX_BLOCK_COLUMNS if objective.rows.dense else MAX_SPARSE_BLOCK_COLUMNS
     if order > columns or n_outputs * order**2 > MAX_BLOCK_ENTRIES:
         rule: Preconditioner = Diagonal(objective)
@@ -60,8 +69,66 @@ def choose(objective: Objective, seed: int) -> Rule:
     return ActiveNewton(rule) if objective.loss.sparse_curvature else rule
 
 
+class ExactNewton:
+    """Newton's direction from the whole Hessian of few rows and unknowns, where each call of NumPy counts."""
+
+    newton, memory = True, 0
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        design = np.concatenate([rows for _, rows in Design(objective, 0).blocks(None)]).astype(np.float64)
+        n_rows, order = design.shape
+        n_outputs = objective.shape[1]
+        self.design = np.asfortranarray(design)
+        # The products of each row with itself, once and for all.
+        self.squares = (design[:, :, None] * design[:, None, :]).reshape(n_rows, -1) if n_outputs > 1 else None
+        self.stiffness = np.full((n_outputs, order), objective.alpha)
+        self.stiffness[:, -1] = objective.bias_stiffness if objective.fit_intercept else 1.0
+        # A common shift of the classes is free; directions have none, so any curvature may be given to it.
+        self.shift = 1.0 / n_outputs if objective.shift_invariant else 0.0
+
+    @staticmethod
+    def suits(objective: Objective) -> bool:
+        """Whether the Hessian is formed in less time than it takes to think of something better."""
+        order, n_outputs = objective.shape
+        if objective.loss.sparse_curvature or not objective.rows.dense or order * n_outputs > MAX_EXACT_ORDER:
+            return False
+        n_entries = len(objective.weight) * order
+        return n_entries <= MAX_EXACT_ENTRIES and (n_outputs == 1 or n_entries * order <= MAX_EXACT_ENTRIES)
+
+    def at(self, point: Evaluation) -> Solve:
+        """Map from a gradient to the inverse Hessian at `point` times it."""
+        order, n_outputs = self.objective.shape
+        weighted = point.curvature.diagonal * self.objective._row_weight
+        if self.squares is None:
+            hessian = (self.design.T * weighted.T) @ self.design
+        else:
+            rows = np.zeros((len(weighted), n_outputs, n_outputs))
+            np.einsum("ikk->ik", rows)[:] = weighted
+            for sign, vector in point.curvature.dyads:
+                rows -= sign * (vector * self.objective._row_weight)[:, :, None] * vector[:, None, :]
+            pairs = (rows.reshape(len(rows), -1).T @ self.squares).reshape(n_outputs, n_outputs, order, order)
+            hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
+        diagonal = np.einsum("ii->i", hessian)
+        level = float(diagonal.sum()) / len(diagonal)
+        if self.shift:
+            tied = hessian.reshape(n_outputs, order, n_outputs, order)
+            np.einsum("kjlj->klj", tied)[:] += level * self.shift
+        diagonal += self.stiffness.ravel() + (RIDGE[hessian.dtype] * level + float(np.finfo(np.float64).tiny))
+        factor = cholesky(hessian)
+
+        def solve(gradient: Array) -> Array:
+            stacked = cho_solve((factor, True), gradient.T.ravel(), check_finite=False)
+            direction: Array = stacked.reshape(n_outputs, order).T
+            return direction
+
+        return solve
+
+
 class ActiveNewton:
     """Newton's direction by conjugate gradients on the rows with curvature, preconditioned by another rule."""
+
+    newton, memory = False, 2
 
     def __init__(self, preconditioner: Preconditioner) -> None:
         self.preconditioner = preconditioner
@@ -81,6 +148,8 @@ class SampledNewton:
     preconditioned by one factor for all classes, scaled by their curvature. Relatives: Byrd, Chin, Neveitt & Nocedal
     (2011), "On the use of stochastic Hessian information in optimization methods for machine learning".
     """
+
+    newton, memory = False, 2
 
     def __init__(self, objective: Objective, seed: int) -> None:
         self.objective = objective
@@ -158,9 +227,10 @@ class SampledNewton:
 
     def _level(self, diagonal: Array) -> Array:
         """Mean curvature of each class, shape (K,); one that is sure of all rows counts as barely curved."""
-        level = (diagonal * self.objective._row_weight).sum(axis=0, dtype=np.float64)
+        level: Array = (diagonal * self.objective._row_weight).sum(axis=0, dtype=np.float64)
         least: float = max(float(level.max()) * float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny))
-        return np.maximum(level, least)
+        level = np.maximum(level, least)
+        return level
 
     def _free(self, product: Solve) -> Solve:
         """The map with directions free of common shifts."""

@@ -18,7 +18,7 @@ from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smo
 from ._directions import Rule, choose
 from ._evaluation import NO_CURVATURE, Direction, Evaluation
 from ._standardization import Standardization
-from ._subspace import Subspace, minimize_bias
+from ._subspace import Subspace, line_search, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
 from .losses._base import Array, Labels
 
@@ -377,6 +377,10 @@ class Objective:
         if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
             labels, codes = np.unique(self.y, return_inverse=True)
             mass = np.bincount(codes, self.weight)
+            if self.fit_intercept and len(labels) == max(self.shape[1], 2) and mass.all():
+                known = self.loss.best_constant(mass / mass.sum() if self.shape[1] > 1 else mass[1:] / mass.sum())
+                if known is not None:
+                    return known
             alike = self._with(y=labels, weight=mass, _row_weight=mass[:, None].astype(self.dtype))
         logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
         best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]
@@ -422,6 +426,10 @@ class Objective:
     def subspace(self, point: Evaluation, directions: list[Direction]) -> Subspace:
         """The objective over the span of directions and the bias, around a point."""
         return Subspace(self, point, directions)
+
+    def line_search(self, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
+        """The point moved along Newton's own direction; None if nothing is gained."""
+        return line_search(self, point, gradient, direction)
 
     def directions(self, seed: int) -> Rule:
         """The rule of directions that suits the shape of the problem."""

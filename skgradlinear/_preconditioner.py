@@ -50,6 +50,9 @@ ACTIVE_RENEWAL_SHARE = 0.02
 class Preconditioner(ABC):
     """Turns the curvature at a point into an approximate inverse Hessian, and keeps it while it is good enough."""
 
+    newton = False
+    memory = 2
+
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self._diagonal: Array | None = None
@@ -116,6 +119,8 @@ class Blocks(Preconditioner):
         sampled = full_order <= MAX_FULL_ORDER and self.full_sample <= n_rows
         affordable = full_order**2 <= max(FULL_SHARE * n_rows * order, MIN_FULL_ENTRIES)
         self.full = n_outputs > 1 and (full_order <= MAX_FULL_EXACT_ORDER or (sampled and affordable))
+        # Steps of nearly Newton's length and direction have nothing to teach each other.
+        self.memory = 0 if self.full and objective.loss.shift_invariant else 2
 
     def _changed(self, now: Array, then: Array) -> bool:
         if self.exact or (self.objective.loss.sparse_curvature and not self.small):

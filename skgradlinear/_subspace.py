@@ -48,6 +48,36 @@ def minimize_bias(objective: Objective, point: Evaluation, target: float, max_st
     return Subspace(objective, point, []).minimize(max_steps, bias_target=target)[0]
 
 
+def line_search(objective: Objective, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
+    """The point moved along Newton's own direction, its whole length tried first; None if rounding has the last word.
+
+    The objective is convex: a slope that is still negative there means descent all the way. An overshoot is undone by
+    interpolating the slope to zero.
+    """
+    first = float(np.vdot(gradient, direction.params))
+    weighted = direction.logits * objective._row_weight
+    low, high, low_slope, size = 0.0, 1.0, first, 1.0
+    for _ in range(MAX_SEARCH if first < 0 else 0):
+        params = point.params + size * direction.params
+        found = objective.evaluate(params, point.logits + direction.logits.dtype.type(size) * direction.logits)
+        slope = float(np.vdot(found.dlogits.T, weighted.T))
+        slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
+        if (size == 1 and slope <= 0) or abs(slope) <= FLAT * abs(first):
+            return found if found.value <= point.value + rounding(objective) * abs(point.value) else None
+        if slope > 0:
+            high, high_slope = size, slope
+        else:
+            low, low_slope = size, slope
+        size = low + min(max(low_slope / (low_slope - high_slope), 0.1), 0.9) * (high - low)
+    return None
+
+
+def rounding(objective: Objective) -> float:
+    """Relative rounding of a value: means of float32 losses are rounded where each loss is."""
+    precision = float(np.finfo(objective.dtype).eps)
+    return 4 * float(np.finfo(np.float64).eps) + (1e-2 * precision if objective.dtype != np.float64 else 0.0)
+
+
 @dataclass(frozen=True)
 class _Place:
     """A point of the subspace: its evaluation, coefficients, value and gradient in the coefficients."""
@@ -245,7 +275,7 @@ class Subspace:
             inside = low + np.clip(np.nan_to_num(share, nan=1.0), 0.1, 0.9) * (high - low)
             size = np.where((slope <= 0) & (size == 1), 1.0, inside)
         for _ in range(MAX_SEARCH):
-            if found.value <= place.value + self._noise * abs(place.value):
+            if found.value <= place.value + rounding(self.objective) * abs(place.value):
                 left = np.abs(_slopes(found.gradient, step, separate)) / np.where(first, np.abs(first), 1)
                 full = replace(found, point=self.objective.full(found.point))
                 return full, bool((size < 1).any()), float(left.max())
@@ -256,12 +286,6 @@ class Subspace:
     def _try(self, place: _Place, step: Array, change: Array, size: Array) -> _Place:
         logits = place.point.logits + size.astype(change.dtype) * change
         return self._place(self.objective.glance(self.origin.params, logits), place.coefficients + size * step)
-
-    @property
-    def _noise(self) -> float:
-        """Relative rounding of a value: means of float32 losses are rounded where each loss is."""
-        precision = float(np.finfo(self.objective.dtype).eps)
-        return 4 * np.finfo(np.float64).eps + (1e-2 * precision if self.objective.dtype != np.float64 else 0.0)
 
     def _logit_change(self, step: Array) -> Array:
         """What the step does to the logits, shape (n, K), stored by columns."""

@@ -83,6 +83,9 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
 
 
 def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array, bool]:
+    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iub":
+        # Nothing can be wrong with these, and finding that out would take as long as fitting small data.
+        return _coded(y, n_rows)
     try:
         with np.errstate(invalid="ignore"):  # a cast of NaN, which is refused by name
             kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -97,12 +100,15 @@ def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array,
         raise ValueError(
             f"y of type {kind!r} is not supported here: pass one label per row. SigmoidClassifier takes indicator rows."
         )
-    y = column_or_1d(y, warn=True)
-    _check_length(y, n_rows)
     try:
-        classes, codes = np.unique(y, return_inverse=True)
+        return _coded(column_or_1d(y, warn=True), n_rows)
     except TypeError as error:
         raise _refused_labels(y, error) from error
+
+
+def _coded(y: Array, n_rows: int) -> tuple[Labels, Array, bool]:
+    _check_length(y, n_rows)
+    classes, codes = np.unique(y, return_inverse=True)
     return codes, classes, False
 
 

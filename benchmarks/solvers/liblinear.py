@@ -1,5 +1,5 @@
-from benchmark_utils import Peer
 import numpy as np
+from benchmark_utils import Peer
 from liblinear.liblinearutil import train
 
 TYPES = {
@@ -38,8 +38,12 @@ class Solver(Peer):
 
     def coefficients(self):
         model = self.model
-        weights = np.array([[model.get_decfun_coef(j + 1, k) for j in range(model.get_nr_feature())]
-                            for k in range(1 if model.get_nr_class() == 2 else model.get_nr_class())])
+        weights = np.array(
+            [
+                [model.get_decfun_coef(j + 1, k) for j in range(model.get_nr_feature())]
+                for k in range(1 if model.get_nr_class() == 2 else model.get_nr_class())
+            ]
+        )
         order = np.argsort(model.get_labels())
         if len(weights) == 1:
             return (weights if model.get_labels()[0] == 1 else -weights), np.zeros(1)

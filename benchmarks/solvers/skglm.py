@@ -1,5 +1,5 @@
-from benchmark_utils import Peer
 import numpy as np
+from benchmark_utils import Peer
 from skglm import GeneralizedLinearEstimator
 from skglm.datafits import Logistic
 from skglm.penalties import L2

@@ -1,5 +1,5 @@
-from benchmark_utils import MAX_ITER, Peer
 import numpy as np
+from benchmark_utils import MAX_ITER, Peer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 

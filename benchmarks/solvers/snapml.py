@@ -1,6 +1,6 @@
-from benchmark_utils import Peer
 import numpy as np
 import snapml
+from benchmark_utils import Peer
 
 
 class Solver(Peer):

@@ -102,6 +102,13 @@ class Loss(ABC):
         value, gradient = self.value_and_gradient(logits, y)
         return value, gradient, self.curvature(logits, y)
 
+    def best_constant(self, shares: Array) -> Array | None:
+        """Logits, shape (K,), of the best model without columns; None if there is no formula.
+
+        `shares`, shape (K,), are the weights of the outputs' positive rows, neither 0 nor 1.
+        """
+        return None
+
     def hessp(self, logits: Array, y: Labels, direction: Array) -> Array:
         """Hessian of each row's loss times the same row of `direction`, shape (n, K)."""
         return self.curvature(logits, y).matvec(direction)

@@ -61,6 +61,12 @@ class SoftmaxLoss(Loss):
         entropy: Array = xlogy(mass, mass).sum(axis=1)
         return np.where(outside, np.inf, entropy)
 
+    def best_constant(self, shares: Array) -> Array:
+        """``log(shares)``, with mean zero."""
+        logits: Array = np.log(shares)
+        logits -= logits.mean()
+        return logits
+
     def proba(self, logits: Array) -> Array:
         """``softmax(logits)``, shape (n, K)."""
         shifted = _shifted(np.asarray(logits))
@@ -163,6 +169,11 @@ class SigmoidLoss(Loss):
         miss = np.clip(miss, 0, 1)
         entropy: Array = (xlogy(miss, miss) + xlogy(1 - miss, 1 - miss)).sum(axis=1)
         return np.where(outside.any(axis=1), np.inf, entropy)
+
+    def best_constant(self, shares: Array) -> Array:
+        """``log(shares / (1 - shares))``."""
+        constant: Array = np.log(shares) - np.log1p(-shares)
+        return constant
 
     def proba(self, logits: Array) -> Array:
         """``1 / (1 + exp(-logits))`` of each output, shape (n, K)."""

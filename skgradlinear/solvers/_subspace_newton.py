@@ -24,7 +24,7 @@ def subspace_newton(
     *,
     tol: float = 1e-4,
     max_iter: int = 200,
-    memory: int = 2,
+    memory: int | None = None,
     random_state: int = 0,
     callback: Callback | None = None,
 ) -> Result:
@@ -44,8 +44,8 @@ def subspace_newton(
         Relative duality gap to stop at.
     max_iter : int, default=200
         Largest number of steps.
-    memory : int, default=2
-        How many earlier steps take part in the search.
+    memory : int, default=None
+        How many earlier steps take part in the search; up to 2 if None, by the quality of the directions.
     random_state : int, default=0
         Seed of the row samples behind the preconditioner of large problems.
     callback : callable, default=None
@@ -79,6 +79,7 @@ def subspace_newton(
     """
     check_options("subspace_newton", objective, tol, max_iter)
     directions = objective.directions(random_state)
+    memory = directions.memory if memory is None else memory
     point = objective.start(params)
     history: list[Iteration] = []
     steps: list[Any] = []
@@ -99,7 +100,11 @@ def subspace_newton(
         if stalled(history):
             status = Status.STALLED
             break
-        moved, steps = descend(objective, point, gradient, directions.at(point), steps, memory)
+        if directions.newton:
+            direction = objective.direction(-directions.at(point)(gradient))
+            moved = objective.line_search(point, gradient, direction)
+        else:
+            moved, steps = descend(objective, point, gradient, directions.at(point), steps, memory)
         if moved is None:
             status = Status.STALLED
             break

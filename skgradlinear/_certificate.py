@@ -79,9 +79,7 @@ def dual_value(objective: Objective, dual: Array, bias: Array) -> float:
     """``D(u)`` for dual rows `dual`, shape (n, K): half a pass over X. The explicit bound, for any loss."""
     total = objective._pull(dual, objective.zeros())
     slope, balance = total[:-1], total[-1]
-    conjugate = objective.loss.conjugate(dual, objective.y)
-    used = objective.weight > 0
-    linear = float(objective.weight[used] @ conjugate[used].astype(np.float64))
+    linear = objective.mean_loss.conjugate(dual)
     quadratic = float(np.vdot(slope, slope)) / (2 * objective.alpha)
     return -linear - quadratic + float(bias @ balance) - _bias_cost(objective, balance)
 
@@ -100,7 +98,7 @@ def bound_from_smoothed(objective: Objective, point: Evaluation, gradient: Array
     slope = gradient[:-1] - objective.alpha * point.params[:-1]
     balance = gradient[-1]
     bias_cost = _bias_cost(objective, balance)
-    linear = -objective._mean(objective.loss.conjugate(point.dlogits, objective.y))
+    linear = -objective.mean_loss.conjugate(point.dlogits)
     linear += float(point.params[-1] @ balance) - bias_cost
     curvature = float(np.vdot(slope, slope)) / objective.alpha
     theta = min(1.0, max(linear, 0.0) / curvature) if curvature else 1.0

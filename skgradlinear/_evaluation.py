@@ -8,8 +8,11 @@ import numpy as np
 
 from .losses._base import Array, Curvature
 
-# Stands for a curvature that was not computed.
-NO_CURVATURE = Curvature(np.empty((0, 0)))
+
+def column_norms(array: Array) -> Array:
+    """Euclidean norm of each column, without a copy of the array."""
+    norms: Array = np.sqrt(np.einsum("ki,ki->k", array.T, array.T))
+    return norms
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Evaluation:
     dlogits : ndarray of shape (n, K)
         Derivative of each row's loss in its logits.
     curvature : Curvature
-        Second derivative of each row's loss in its logits; `NO_CURVATURE` at a trial point.
+        Second derivative of each row's loss in its logits.
     """
 
     params: Array
@@ -52,7 +55,7 @@ class Direction:
 
         Those are the columns whose logits are small beside those of the loudest column, or below `floor`.
         """
-        size = np.linalg.norm(self.logits, axis=0)
+        size = column_norms(self.logits)
         quiet = size <= np.maximum(np.sqrt(np.finfo(self.logits.dtype).eps) * size.max(initial=0.0), floor)
         if not quiet.any():
             return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from numbers import Real
 from typing import Any, Self
@@ -16,7 +15,8 @@ from scipy import sparse as sp
 from . import _rows
 from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smoothed, certify, relative
 from ._directions import Rule, choose
-from ._evaluation import NO_CURVATURE, Direction, Evaluation
+from ._evaluation import Direction, Evaluation
+from ._mean_loss import MeanLoss
 from ._standardization import Standardization
 from ._subspace import Subspace, line_search, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
@@ -188,7 +188,8 @@ class Objective:
 
     def _with(self, **changes: Any) -> Self:
         other = copy.copy(self)
-        other.__dict__.pop("loss_at_zero", None)
+        for name in ("loss_at_zero", "mean_loss"):
+            other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
 
@@ -239,9 +240,14 @@ class Objective:
         return float((self.standardization.deviation**2).sum())
 
     @cached_property
+    def mean_loss(self) -> MeanLoss:
+        """The weighted mean of the rows' losses as a function of their logits."""
+        return MeanLoss(self.loss, self.y, self.weight, self._row_weight, self.shape[1])
+
+    @cached_property
     def loss_at_zero(self) -> float:
         """Weighted mean loss of zero logits: the scale of what can be gained."""
-        return self._mean(self.loss.value(np.zeros((len(self.weight), self.shape[1]), order="F"), self.y))
+        return self.mean_loss.value(np.broadcast_to(np.zeros(1), (len(self.weight), self.shape[1])))
 
     def zeros(self) -> Array:
         """Parameters of the zero model, shape (d + 1, K)."""
@@ -250,14 +256,18 @@ class Objective:
     def value(self, params: Array) -> float:
         """Objective at `params`: half a pass over X."""
         params = self._shaped(params)
-        return self._mean(self.loss.value(self.logits(params), self.y)) + self.penalty(params)
+        return self.mean_loss.value(self.logits(params)) + self.penalty(params)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         """Objective and its (sub)gradient, in the shape of `params`: one pass over X."""
         point = self._shaped(params)
-        values, dlogits = self.loss.value_and_gradient(self.logits(point), self.y)
-        gradient = self._pull(dlogits, point)
-        return self._mean(values) + self.penalty(point), gradient.reshape(np.shape(params))
+        logits = self.logits(point)
+        loss = 0.0
+        for rows in self.mean_loss.groups():
+            # The gradient takes the place of the logits it was made of.
+            share, logits[rows] = self.mean_loss.slope_of(rows, logits[rows])
+            loss += share
+        return loss + self.penalty(point), self._pull_weighted(logits, point).reshape(np.shape(params))
 
     def hessp(self, params: Array, direction: Array) -> Array:
         """Hessian at `params` times `direction`, in its shape: one and a half passes over X."""
@@ -299,23 +309,8 @@ class Objective:
 
     def evaluate(self, params: Array, logits: Array) -> Evaluation:
         """Evaluation of a point whose logits are known."""
-        values, dlogits, curvature = self.loss.second_order(logits, self.y)
-        loss = self._mean(values)
+        loss, dlogits, curvature = self.mean_loss.second_order(logits)
         return Evaluation(params, logits, loss, loss + self.penalty(params), dlogits, curvature)
-
-    def glance(self, params: Array, logits: Array) -> Evaluation:
-        """The same without the curvature where that is work of its own: enough to judge a trial step."""
-        if not self.loss.sparse_curvature:
-            return self.evaluate(params, logits)
-        values, dlogits = self.loss.value_and_gradient(logits, self.y)
-        loss = self._mean(values)
-        return Evaluation(params, logits, loss, loss + self.penalty(params), dlogits, NO_CURVATURE)
-
-    def full(self, point: Evaluation) -> Evaluation:
-        """The point with its curvature, if only a glance was taken at it."""
-        if point.curvature is not NO_CURVATURE:
-            return point
-        return replace(point, curvature=self.loss.curvature(point.logits, self.y))
 
     def gradient(self, point: Evaluation) -> Array:
         """Gradient at a point, shape (d + 1, K): half a pass over X."""
@@ -404,7 +399,7 @@ class Objective:
 
     def value_at(self, point: Evaluation) -> float:
         """Value of this objective at a point of its smoothed version."""
-        return self._mean(self.loss.value(point.logits, self.y)) + self.penalty(point.params)
+        return self.mean_loss.value(point.logits) + self.penalty(point.params)
 
     def smoothed(self, mu: float, centre: Array | None = None) -> Self:
         """The objective with its hinge smoothed around a centre; rows are shared."""
@@ -416,7 +411,7 @@ class Objective:
         """The duals of a smoothed hinge at a point, shape (n, K)."""
         if not isinstance(self.loss, SmoothedLoss):
             raise ValueError(f"{self.loss!r} has no dual centre; only smoothed hinges have.")
-        return self.loss.maximizer(point.logits, self.y)
+        return self.mean_loss.maximizer(point.logits)
 
     def direction(self, params: Array) -> Direction:
         """A direction of the parameters, free of common shifts, with its logits: half a pass over X."""
@@ -450,13 +445,12 @@ class Objective:
         return isinstance(self.loss, NonSmoothLoss)
 
     def _pull(self, dlogits: Array, params: Array) -> Array:
-        weighted = dlogits * self._row_weight
+        return self._pull_weighted(dlogits * self._row_weight, params)
+
+    def _pull_weighted(self, weighted: Array, params: Array) -> Array:
         gradient = self.standardization.pull_back(self.rows.pull(weighted), weighted.sum(axis=0, dtype=np.float64))
         gradient[:-1] += self.alpha * params[:-1]
         return gradient
-
-    def _mean(self, values: Array) -> float:
-        return float(self.weight @ values.astype(np.float64, copy=False))
 
     def _shaped(self, params: ArrayLike) -> Array:
         array = np.asarray(params)
@@ -482,10 +476,12 @@ class Line:
         objective, direction = self._objective, self._direction
         params = self._origin.params + step * direction.params
         logits = self._origin.logits + direction.logits.dtype.type(step) * direction.logits
-        values, dlogits = objective.loss.value_and_gradient(logits, objective.y)
-        slope = float(objective.weight @ np.einsum("ik,ik->i", dlogits, direction.logits, dtype=np.float64))
-        slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
-        return objective._mean(values) + objective.penalty(params), slope
+        loss, slope = 0.0, objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
+        for rows in objective.mean_loss.groups():
+            share, dlogits = objective.mean_loss.slope_of(rows, logits[rows])
+            loss += share
+            slope += float(np.einsum("ik,ik->", dlogits, direction.logits[rows], dtype=np.float64))
+        return loss + objective.penalty(params), slope
 
 
 def _count_outputs(y: Labels, loss: Loss) -> int:

@@ -9,21 +9,18 @@ where ``U_j`` is what the direction ``D_j`` does to the logits ``Z``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from ._evaluation import Direction, Evaluation
-from .losses._base import Array
+from ._evaluation import Direction, Evaluation, column_norms
+from .losses._base import Array, Curvature
 
 if TYPE_CHECKING:
     from ._objective import Objective
 
-# Entries of a group of rows in the Newton systems: 1 MB in float64.
-GROUP_ENTRIES = 1 << 17
 # The line search ends where the slope is this share of the first, or after so many trials.
 FLAT = 0.3
 MAX_SEARCH = 12
@@ -80,9 +77,8 @@ def rounding(objective: Objective) -> float:
 
 @dataclass(frozen=True)
 class _Place:
-    """A point of the subspace: its evaluation, coefficients, value and gradient in the coefficients."""
+    """A point of the subspace: its coefficients, value and gradient in the coefficients."""
 
-    point: Evaluation
     coefficients: Array
     value: float
     gradient: Array
@@ -112,7 +108,7 @@ class Subspace:
         With `bias_target` the steps go on until the l1 norm of the gradient is below it or rounding stops them;
         otherwise until a full step has met the slope that its model foresaw, zero, or gained little of the total.
         """
-        place = self._place(self.origin, np.zeros((len(self.directions) + 1, self.objective.shape[1])))
+        place = self._place(np.zeros((len(self.directions) + 1, self.objective.shape[1])))
         start = place.value
         moved = False
         for _ in range(max_steps):
@@ -135,46 +131,67 @@ class Subspace:
                 break
         return self._finish(place) if moved else (self.origin, None)
 
-    def _place(self, point: Evaluation, coefficients: Array) -> _Place:
+    def _place(self, coefficients: Array) -> _Place:
+        """Value, and derivative in every coefficient (a row each) and in the bias (the last row)."""
+        objective, origin = self.objective, self.origin
+        at_origin = not coefficients.any()
+        loss, gradient = origin.loss if at_origin else 0.0, np.zeros(coefficients.shape)
+        for rows in objective.mean_loss.groups(len(coefficients)):
+            if at_origin:
+                dlogits = origin.dlogits[rows] * objective._row_weight[rows]
+            else:
+                share, dlogits = objective.mean_loss.slope_of(rows, self._logits(rows, coefficients))
+                loss += share
+            for j, direction in enumerate(self.directions):
+                gradient[j] += np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)
+            if objective.fit_intercept:
+                gradient[-1] += dlogits.sum(axis=0, dtype=np.float64)
         a = coefficients[:-1]
         penalty = (self._linear * a).sum() + 0.5 * np.einsum("jk,jlk,lk->", a, self._gram, a)
-        return _Place(point, coefficients, point.loss + float(penalty), self._gradient(point, coefficients))
-
-    def _gradient(self, point: Evaluation, coefficients: Array) -> Array:
-        """Derivative in every coefficient (a row each) and in the bias (the last row), shape (m + 1, K)."""
-        weighted = point.dlogits * self.objective._row_weight
-        gradient: Array = np.empty(coefficients.shape)
-        a = coefficients[:-1]
-        for j, direction in enumerate(self.directions):
-            gradient[j] = np.einsum("ik,ik->k", weighted, direction.logits)
         gradient[:-1] += self._linear + np.einsum("jlk,lk->jk", self._gram, a)
-        gradient[-1] = weighted.sum(axis=0, dtype=np.float64) if self.objective.fit_intercept else 0.0
         if not self.split:
             gradient[:-1] = gradient[:-1].mean(axis=1, keepdims=True)
-        return gradient
+        return _Place(coefficients, loss + float(penalty), gradient)
+
+    def _logits(self, rows: slice, coefficients: Array) -> Array:
+        """Logits of a group of rows at some coefficients."""
+        logits: Array = self.origin.logits[rows] + coefficients[-1].astype(self.objective.dtype)
+        for a, direction in zip(coefficients[:-1].astype(self.objective.dtype), self.directions, strict=True):
+            logits += a * direction.logits[rows]
+        return logits
+
+    def _curvature(self, rows: slice, place: _Place) -> Curvature:
+        """Curvature of a group of rows at a place."""
+        if not place.coefficients.any():
+            return self.origin.curvature.take(rows)
+        return self.objective.mean_loss.curvature_of(rows, self._logits(rows, place.coefficients))
 
     def _newton_step(self, place: _Place) -> Array:
-        point, gradient = place.point, place.gradient
         if not self.split:
-            return self._shared_step(point, gradient)
-        if not point.curvature.dyads:
-            return self._separate_step(point, gradient)
-        return self._split_step(point, gradient)
+            return self._shared_step(place)
+        if not self.origin.curvature.dyads:
+            return self._separate_step(place)
+        return self._split_step(place)
 
-    def _shared_step(self, point: Evaluation, gradient: Array) -> Array:
+    def _shared_step(self, place: _Place) -> Array:
         """One coefficient per direction; with none, Newton on the bias alone."""
+        gradient = place.gradient
         m, n_outputs = len(self.directions), gradient.shape[1]
-        weight, curvature = self.objective._row_weight, point.curvature
         hessian = np.zeros((m + n_outputs, m + n_outputs))
-        for j, direction in enumerate(self.directions):
-            product = curvature.matvec(direction.logits) * weight
-            for i in range(j + 1):
-                hessian[i, j] = hessian[j, i] = np.vdot(self.directions[i].logits.T, product.T)
-            hessian[j, m:] = hessian[m:, j] = product.sum(axis=0, dtype=np.float64)
+        for rows in self.objective.mean_loss.groups(m + 1):
+            weight, curvature = self.objective._row_weight[rows], self._curvature(rows, place)
+            for j, direction in enumerate(self.directions):
+                product = curvature.matvec(direction.logits[rows]) * weight
+                for i in range(j + 1):
+                    hessian[i, j] += np.vdot(self.directions[i].logits[rows].T, product.T)
+                hessian[j, m:] += product.sum(axis=0, dtype=np.float64)
+            hessian[m:, m:] += np.diag((curvature.diagonal * weight).sum(axis=0, dtype=np.float64))
+            for sign, vector in curvature.dyads:
+                hessian[m:, m:] -= sign * ((vector * weight).T @ vector)
+        # Only the upper triangle has been formed.
+        hessian[:m, :m] += np.triu(hessian[:m, :m], 1).T
+        hessian[m:, :m] = hessian[:m, m:].T
         hessian[:m, :m] += self._gram.sum(axis=2)
-        hessian[m:, m:] = np.diag((curvature.diagonal * weight).sum(axis=0, dtype=np.float64))
-        for sign, vector in curvature.dyads:
-            hessian[m:, m:] -= sign * ((vector * weight).T @ vector)
         step = np.zeros_like(gradient)
         # The gradient holds a shared coefficient's derivative spread evenly over the outputs.
         right = np.concatenate([gradient[:-1].sum(axis=1), gradient[-1]])
@@ -185,50 +202,41 @@ class Subspace:
         step[-1, : len(solution) - m] = solution[m:]
         return step
 
-    def _pieces(self, gradient: Array) -> Iterator[tuple[slice, Array, Array]]:
-        """Groups of rows with the directions' logits and the constant, shape (m + 1, K, rows), and room for as much.
-
-        Groups stay in a core's cache, and take no memory of the size of the logits.
-        """
-        order, n_outputs = gradient.shape
-        n_rows = len(self.origin.logits)
-        size = min(n_rows, max(256, GROUP_ENTRIES // (order * n_outputs)))
-        room = np.empty((2, order, n_outputs, size), self.objective.dtype)
-        for start in range(0, n_rows, size):
-            rows = slice(start, min(start + size, n_rows))
-            basis, scratch = room[:, :, :, : rows.stop - start]
-            for j, direction in enumerate(self.directions):
-                basis[j] = direction.logits.T[:, rows]
-            basis[-1] = 1.0 if self.objective.fit_intercept else 0.0
-            yield rows, basis, scratch
-
-    def _separate_step(self, point: Evaluation, gradient: Array) -> Array:
+    def _separate_step(self, place: _Place) -> Array:
         """Outputs that do not interact: a system of order m + 1 for each."""
-        hessian, _ = self._hessians(point, gradient)
-        return np.stack([self._solve(h, g) for h, g in zip(hessian, gradient.T, strict=True)], axis=1)
+        hessian, _ = self._hessians(place)
+        return np.stack([self._solve(h, g) for h, g in zip(hessian, place.gradient.T, strict=True)], axis=1)
 
-    def _split_step(self, point: Evaluation, gradient: Array) -> Array:
+    def _split_step(self, place: _Place) -> Array:
         """One coefficient per direction and output, all coupled: a system of order K (m + 1)."""
-        m, n_outputs = gradient.shape
-        blocks, dyads = self._hessians(point, gradient)
+        m, n_outputs = place.gradient.shape
+        blocks, dyads = self._hessians(place)
         hessian = -dyads.reshape(m, n_outputs, m, n_outputs)
         outputs = np.arange(n_outputs)
         hessian[:, outputs, :, outputs] += blocks
         order = m * n_outputs
-        return self._solve(hessian.reshape(order, order), gradient.ravel()).reshape(m, n_outputs)
+        return self._solve(hessian.reshape(order, order), place.gradient.ravel()).reshape(m, n_outputs)
 
-    def _hessians(self, point: Evaluation, gradient: Array) -> tuple[Array, Array]:
+    def _hessians(self, place: _Place) -> tuple[Array, Array]:
         """The part of each output alone, (K, m + 1, m + 1) with the penalty, and the dyads', of order K (m + 1)."""
-        m, n_outputs = gradient.shape
+        m, n_outputs = place.gradient.shape
         order = m * n_outputs
         blocks = np.zeros((n_outputs, m, m))
-        dyads = np.zeros((order, order)) if point.curvature.dyads else np.zeros((0, 0))
-        weight = self.objective._row_weight.T
-        for rows, basis, scratch in self._pieces(gradient):
-            np.multiply(basis, point.curvature.diagonal.T[:, rows] * weight[:, rows], out=scratch)
+        dyads = np.zeros((order, order)) if self.origin.curvature.dyads else np.zeros((0, 0))
+        room = None
+        for rows in self.objective.mean_loss.groups(m):
+            size = rows.stop - rows.start
+            room = np.empty((2, m, n_outputs, size), self.objective.dtype) if room is None else room[..., :size]
+            basis, scratch = room
+            # The directions' logits and the constant.
+            for j, direction in enumerate(self.directions):
+                basis[j] = direction.logits[rows].T
+            basis[-1] = 1.0 if self.objective.fit_intercept else 0.0
+            curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
+            np.multiply(basis, curvature.diagonal.T * weight, out=scratch)
             blocks += np.matmul(scratch.transpose(1, 0, 2), basis.transpose(1, 2, 0))
-            for sign, vector in point.curvature.dyads:
-                np.multiply(basis, vector.T[:, rows] * np.sqrt(weight[:, rows]), out=scratch)
+            for sign, vector in curvature.dyads:
+                np.multiply(basis, vector.T * np.sqrt(weight), out=scratch)
                 flat = scratch.reshape(order, -1)
                 dyads += sign * (flat @ flat.T)
         blocks[:, :-1, :-1] += self._gram.transpose(2, 0, 1)
@@ -253,17 +261,16 @@ class Subspace:
         overshoot is undone by interpolating the slope to zero. Returns the new place, or None if rounding has the
         last word, whether any part of the step was shortened, and the share of the slope that is left.
         """
-        separate = not place.point.curvature.dyads and not self.objective.shift_invariant and self.split
+        separate = not self.origin.curvature.dyads and not self.objective.shift_invariant and self.split
         first = _slopes(place.gradient, step, separate)
         step = np.where(first < 0, step, 0.0)
         if not step.any():
             return None, False, 1.0
-        change = self._logit_change(step)
         low, high = np.zeros_like(first), np.ones_like(first)
         low_slope, high_slope = np.minimum(first, 0), np.full_like(first, np.nan)
         size = np.ones_like(first)
         for _ in range(MAX_SEARCH):
-            found = self._try(place, step, change, size)
+            found = self._place(place.coefficients + size * step)
             slope = _slopes(found.gradient, step, separate)
             whole = (size == 1).all() and (slope <= 0).all()
             if whole or (np.abs(slope) <= FLAT * np.abs(first)).all():
@@ -277,45 +284,33 @@ class Subspace:
         for _ in range(MAX_SEARCH):
             if found.value <= place.value + rounding(self.objective) * abs(place.value):
                 left = np.abs(_slopes(found.gradient, step, separate)) / np.where(first, np.abs(first), 1)
-                full = replace(found, point=self.objective.full(found.point))
-                return full, bool((size < 1).any()), float(left.max())
+                return found, bool((size < 1).any()), float(left.max())
             size = 0.25 * size
-            found = self._try(place, step, change, size)
+            found = self._place(place.coefficients + size * step)
         return None, False, 1.0
-
-    def _try(self, place: _Place, step: Array, change: Array, size: Array) -> _Place:
-        logits = place.point.logits + size.astype(change.dtype) * change
-        return self._place(self.objective.glance(self.origin.params, logits), place.coefficients + size * step)
-
-    def _logit_change(self, step: Array) -> Array:
-        """What the step does to the logits, shape (n, K), stored by columns."""
-        dtype = self.objective.dtype
-        change = np.empty_like(self.origin.logits)
-        change[:] = step[-1].astype(dtype)
-        for j, direction in enumerate(self.directions):
-            change += step[j].astype(dtype) * direction.logits
-        return change
 
     def _finish(self, place: _Place) -> tuple[Evaluation, Direction]:
         """The point with its parameters, moved so that shift-invariant classes keep mean zero."""
-        objective, point, coefficients = self.objective, place.point, place.coefficients
+        objective, coefficients = self.objective, place.coefficients
         params = np.zeros(objective.shape)
         for j, direction in enumerate(self.directions):
             params += coefficients[j] * direction.params
         params[-1] += coefficients[-1]
         # The change of the logits is combined from the directions: a difference of logits would cancel.
-        change = self._logit_change(coefficients)
-        logits = point.logits
+        dtype = objective.dtype
+        change = np.empty_like(self.origin.logits)
+        change[:] = coefficients[-1].astype(dtype)
+        for j, direction in enumerate(self.directions):
+            for rows in objective.mean_loss.groups():
+                change[rows] += coefficients[j].astype(dtype) * direction.logits[rows]
+        logits = self.origin.logits + change
         if objective.shift_invariant:
             params -= params.mean(axis=1, keepdims=True)
             shift = change.mean(axis=1, keepdims=True)
             change -= shift
-            logits = logits - shift
-        moved = self.origin.params + params
-        noise = np.finfo(change.dtype).eps ** 0.25 * np.linalg.norm(logits, axis=0)
-        value = point.loss + objective.penalty(moved)
-        reached = replace(point, params=moved, logits=logits, value=value)
-        return reached, Direction(params, change).audible(noise)
+            logits -= shift
+        noise = np.finfo(change.dtype).eps ** 0.25 * column_norms(logits)
+        return objective.evaluate(self.origin.params + params, logits), Direction(params, change).audible(noise)
 
 
 def _slopes(gradient: Array, step: Array, separate: bool) -> Array:

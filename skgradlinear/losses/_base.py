@@ -42,10 +42,23 @@ class Curvature:
             product -= sign * vector * (vector * direction).sum(axis=1, keepdims=True)
         return product
 
-    def take(self, rows: NDArray[np.intp]) -> Curvature:
+    def take(self, rows: NDArray[np.intp] | slice) -> Curvature:
         """Curvature of some of the rows."""
         dyads = tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads)
         return Curvature(_rows_of(self.diagonal, rows), dyads)
+
+    def like(self, logits: Array) -> Curvature:
+        """Room for a curvature of this form for all `logits`."""
+        diagonal = np.empty_like(logits)
+        shared = [(sign, vector is self.diagonal) for sign, vector in self.dyads]
+        return Curvature(diagonal, tuple((sign, diagonal if same else np.empty_like(logits)) for sign, same in shared))
+
+    def put(self, rows: slice, part: Curvature) -> None:
+        """Store the curvature of some rows, of the same form."""
+        self.diagonal[rows] = part.diagonal
+        for (_, mine), (_, theirs) in zip(self.dyads, part.dyads, strict=True):
+            if mine is not self.diagonal:
+                mine[rows] = theirs
 
     def main_diagonal(self) -> Array:
         """Diagonal of each row's Hessian, dyads included, shape (n, K)."""
@@ -102,6 +115,10 @@ class Loss(ABC):
         value, gradient = self.value_and_gradient(logits, y)
         return value, gradient, self.curvature(logits, y)
 
+    def part(self, rows: slice) -> Loss:
+        """The loss of some of the rows; another only where the loss holds something for each row."""
+        return self
+
     def best_constant(self, shares: Array) -> Array | None:
         """Logits, shape (K,), of the best model without columns; None if there is no formula.
 
@@ -117,7 +134,7 @@ class Loss(ABC):
         return f"{type(self).__name__}()"
 
 
-def _rows_of(array: Array, rows: NDArray[np.intp]) -> Array:
+def _rows_of(array: Array, rows: NDArray[np.intp] | slice) -> Array:
     """Some rows of an array, stored by columns as it is."""
     return array.T[:, rows].T
 

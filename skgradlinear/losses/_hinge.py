@@ -7,6 +7,7 @@ the squared one, ``mu > 0`` the plain hinge smoothed around the centre ``c``.
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 
 import numpy as np
@@ -33,6 +34,14 @@ class SmoothedLoss(Loss):
 
     sparse_curvature = True
     centre: Centre
+
+    def part(self, rows: slice) -> SmoothedLoss:
+        """The loss of some of the rows, with their centres."""
+        if np.ndim(self.centre) == 0:
+            return self
+        part = copy.copy(self)
+        part.centre = np.asarray(self.centre)[rows]
+        return part
 
     @abstractmethod
     def maximizer(self, logits: Array, y: Labels) -> Array:

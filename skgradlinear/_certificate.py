@@ -10,6 +10,7 @@ function over a box). At the gradient rows of a smooth loss, P - D = ||dP/dW||^2
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,13 +76,17 @@ def certify(objective: Objective, point: Evaluation, gradient: Array) -> Certifi
     return Certificate(point.value, gap, relative(objective, point.value, gap), bias_cost)
 
 
-def dual_value(objective: Objective, dual: Array, bias: Array) -> float:
-    """``D(u)`` for dual rows `dual`, shape (n, K): half a pass over X. The explicit bound, for any loss."""
-    total = objective._pull(dual, objective.zeros())
+def dual_value(objective: Objective, dual: Callable[[slice], Array], bias: Array) -> float:
+    """``D(u)`` for dual rows given group by group: half a pass over X. The explicit bound, for any loss."""
+    total = objective.pull(dual, objective.zeros())
     slope, balance = total[:-1], total[-1]
-    linear = objective.mean_loss.conjugate(dual)
+    linear = _mean_conjugate(objective, dual)
     quadratic = float(np.vdot(slope, slope)) / (2 * objective.alpha)
     return -linear - quadratic + float(bias @ balance) - _bias_cost(objective, balance)
+
+
+def _mean_conjugate(objective: Objective, dual: Callable[[slice], Array]) -> float:
+    return sum(objective.mean_loss.conjugate(rows, dual(rows)) for rows in objective.mean_loss.groups())
 
 
 def _bias_cost(objective: Objective, balance: Array) -> float:
@@ -98,7 +103,7 @@ def bound_from_smoothed(objective: Objective, point: Evaluation, gradient: Array
     slope = gradient[:-1] - objective.alpha * point.params[:-1]
     balance = gradient[-1]
     bias_cost = _bias_cost(objective, balance)
-    linear = -objective.mean_loss.conjugate(point.dlogits)
+    linear = -_mean_conjugate(objective, point.dlogits)
     linear += float(point.params[-1] @ balance) - bias_cost
     curvature = float(np.vdot(slope, slope)) / objective.alpha
     theta = min(1.0, max(linear, 0.0) / curvature) if curvature else 1.0

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.linalg import LinAlgError
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, solve_triangular
 
-from .losses._base import Array
+from .losses._base import Array, Indices
 
 if TYPE_CHECKING:
     from ._objective import Objective
-
-Indices = NDArray[np.intp]
 
 # Standardized rows are kept while there are no more entries than this (8 MB).
 MAX_KEPT_ENTRIES = 1 << 20

@@ -99,13 +99,14 @@ class ExactNewton:
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to the inverse Hessian at `point` times it."""
         order, n_outputs = self.objective.shape
-        weighted = point.curvature.diagonal * self.objective._row_weight
+        curvature = point.curvature(slice(None))
+        weighted = curvature.diagonal * self.objective._row_weight
         if self.squares is None:
             hessian = (self.design.T * weighted.T) @ self.design
         else:
             rows = np.zeros((len(weighted), n_outputs, n_outputs))
             np.einsum("ikk->ik", rows)[:] = weighted
-            for sign, vector in point.curvature.dyads:
+            for sign, vector in curvature.dyads:
                 rows -= sign * (vector * self.objective._row_weight)[:, :, None] * vector[:, None, :]
             pairs = (rows.reshape(len(rows), -1).T @ self.squares).reshape(n_outputs, n_outputs, order, order)
             hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
@@ -160,7 +161,7 @@ class SampledNewton:
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to about the inverse Hessian at `point` times it."""
-        diagonal = np.maximum(point.curvature.main_diagonal(), 0)
+        diagonal = point.diagonal()
         steps = min(FIRST_STEPS + self.n_directions, MAX_STEPS)
         self.n_directions += 1
         if not np.ptp(diagonal, axis=0).any():
@@ -176,14 +177,14 @@ class SampledNewton:
         weight = self.objective._row_weight
         if self.whole:
             kept = self.design.kept
-            return None if kept is None else _Sample(kept, weight, diagonal, point.curvature, 0.0)
+            return None if kept is None else _Sample(kept, weight, diagonal, point.curvature(slice(None)), 0.0)
         n_rows, order = self.design.shape
         per_column = min(FIRST_ROWS + MORE_ROWS * self.n_directions, MAX_ROWS, MAX_SHARE * n_rows / order)
         importance = diagonal.sum(axis=1, dtype=np.float64) * self.objective.weight
         chosen, boost = self.design.pick(importance, int(max(per_column, FIRST_ROWS) * order))
         weight = (self.objective.weight[chosen] * boost[chosen]).astype(self.objective.dtype)[:, None]
         rows = self.design.take(chosen)
-        return _Sample(rows, weight, diagonal[chosen], point.curvature.take(chosen), GRAM_SHARE)
+        return _Sample(rows, weight, diagonal[chosen], point.curvature(chosen), GRAM_SHARE)
 
     def _hessp(self, sample: _Sample, diagonal: Array) -> Solve:
         """Product with the sampled Hessian."""

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .losses._base import Array, Curvature
-
-
-def column_norms(array: Array) -> Array:
-    """Euclidean norm of each column, without a copy of the array."""
-    norms: Array = np.sqrt(np.einsum("ki,ki->k", array.T, array.T))
-    return norms
+from ._mean_loss import MeanLoss
+from .losses._base import Array, Curvature, Indices
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What is known at one point, and enough to move on from it without touching X.
+
+    Derivatives in the logits are formed for a group of rows at a time, when they are asked for: together they would
+    take several times the memory of the logits.
 
     Parameters
     ----------
@@ -29,18 +27,41 @@ class Evaluation:
         Weighted mean loss.
     value : float
         Objective: `loss` plus the penalty.
-    dlogits : ndarray of shape (n, K)
-        Derivative of each row's loss in its logits.
-    curvature : Curvature
-        Second derivative of each row's loss in its logits.
+    mean_loss : MeanLoss
+        What the loss was computed by.
+    derivatives : tuple of ndarray and Curvature, or None
+        Gradient and second derivative of each row's loss in its logits, where all rows are one group.
     """
 
     params: Array
     logits: Array
     loss: float
     value: float
-    dlogits: Array
-    curvature: Curvature
+    mean_loss: MeanLoss
+    derivatives: tuple[Array, Curvature] | None
+
+    def dlogits(self, rows: slice) -> Array:
+        """Derivative of each row's loss in its logits, without the weights."""
+        if self.derivatives is not None:
+            return self.derivatives[0][rows]
+        return self.mean_loss.gradient_of(rows, self.logits[rows])
+
+    def curvature(self, rows: slice | Indices) -> Curvature:
+        """Second derivative of each row's loss in its logits, without the weights."""
+        if self.derivatives is not None:
+            return self.derivatives[1].take(rows)
+        return self.mean_loss.curvature_of(rows, self.logits.T[:, rows].T)
+
+    def diagonal(self) -> Array:
+        """Diagonal of each row's second derivative, shape (n, K), not negative."""
+        diagonal = np.empty_like(self.logits)
+        for rows in self.mean_loss.groups():
+            diagonal[rows] = self.diagonal_of(rows)
+        return diagonal
+
+    def diagonal_of(self, rows: slice) -> Array:
+        """`diagonal` of some of the rows."""
+        return np.maximum(self.curvature(rows).main_diagonal(), 0)
 
 
 @dataclass(frozen=True)
@@ -60,3 +81,9 @@ class Direction:
         if not quiet.any():
             return self
         return Direction(np.where(quiet, 0.0, self.params), np.where(quiet, self.logits.dtype.type(0), self.logits))
+
+
+def column_norms(array: Array) -> Array:
+    """Euclidean norm of each column, without a copy of the array."""
+    norms: Array = np.sqrt(np.einsum("ki,ki->k", array.T, array.T))
+    return norms

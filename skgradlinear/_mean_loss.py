@@ -7,11 +7,12 @@ the size of the logits.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
 from .losses import Loss, SmoothedLoss
-from .losses._base import Array, Curvature, Labels
+from .losses._base import Array, Curvature, Indices, Labels
 
 # Entries of a group: half a megabyte in float32.
 GROUP_ENTRIES = 1 << 17
@@ -24,11 +25,10 @@ class MeanLoss:
     Logits have shape (n, K) and are stored by columns; sums are float64.
     """
 
-    def __init__(self, loss: Loss, y: Labels, weight: Array, row_weight: Array, n_outputs: int) -> None:
+    def __init__(self, loss: Loss, y: Labels, weight: Array, n_outputs: int) -> None:
         self.loss = loss
         self.y = y
         self.weight = weight
-        self.row_weight = row_weight
         self.n_outputs = n_outputs
 
     def groups(self, width: int = 1) -> Iterator[slice]:
@@ -38,44 +38,43 @@ class MeanLoss:
         for start in range(0, n_rows, size):
             yield slice(start, min(start + size, n_rows))
 
+    @property
+    def one_group(self) -> bool:
+        """Whether all rows together are no more than a group."""
+        return len(self.weight) * self.n_outputs <= GROUP_ENTRIES
+
+    @cached_property
+    def coupled(self) -> bool:
+        """Whether a row's outputs interact: its second derivative is then no diagonal matrix."""
+        first = slice(0, 1)
+        return bool(self.curvature_of(first, np.zeros((1, self.n_outputs))).dyads)
+
     def value(self, logits: Array) -> float:
         """The mean loss."""
-        return sum(self._mean(rows, self._part(rows).value(logits[rows], self.y[rows])) for rows in self.groups())
+        return sum(self.mean(rows, self._part(rows).value(logits[rows], self.y[rows])) for rows in self.groups())
 
-    def conjugate(self, dual: Array) -> float:
-        """The mean of the conjugates of dual rows, shape (n, K); rows without weight do not count."""
-        total = 0.0
-        for rows in self.groups():
-            values = self._part(rows).conjugate(dual[rows], self.y[rows])
-            total += self._mean(rows, np.where(self.weight[rows] > 0, values, 0))
-        return total
+    def conjugate(self, rows: slice, dual: Array) -> float:
+        """A group's share of the mean of the conjugates at dual rows; rows without weight do not count."""
+        values = self._part(rows).conjugate(dual, self.y[rows])
+        return self.mean(rows, np.where(self.weight[rows] > 0, values, 0))
 
-    def slope_of(self, rows: slice, logits: Array) -> tuple[float, Array]:
-        """A group's share of the mean loss, and its gradient in the group's logits, weights included."""
+    def value_and_gradient(self, rows: slice, logits: Array) -> tuple[float, Array]:
+        """A group's share of the mean loss, and the gradient of each row's loss in its logits."""
         values, dlogits = self._part(rows).value_and_gradient(logits, self.y[rows])
-        dlogits *= self.row_weight[rows]
-        return self._mean(rows, values), dlogits
+        return self.mean(rows, values), dlogits
 
-    def curvature_of(self, rows: slice, logits: Array) -> Curvature:
-        """Second derivative of each row of a group in its logits, without the weights."""
+    def gradient_of(self, rows: slice, logits: Array) -> Array:
+        """Gradient of the loss of each row of a group in its logits."""
+        return self._part(rows).gradient(logits, self.y[rows])
+
+    def curvature_of(self, rows: slice | Indices, logits: Array) -> Curvature:
+        """Second derivative of the loss of each row of a group in its logits."""
         return self._part(rows).curvature(logits, self.y[rows])
 
     def second_order(self, logits: Array) -> tuple[float, Array, Curvature]:
-        """The mean loss, and each row's gradient and curvature in its logits, without the weights."""
-        groups = list(self.groups())
-        if len(groups) == 1:
-            values, dlogits, curvature = self.loss.second_order(logits, self.y)
-            return self._mean(groups[0], values), dlogits, curvature
-        curvature: Curvature | None = None
-        total, dlogits = 0.0, np.empty_like(logits)
-        for rows in groups:
-            values, part, curved = self._part(rows).second_order(logits[rows], self.y[rows])
-            total += self._mean(rows, values)
-            dlogits[rows] = part
-            curvature = curvature or curved.like(logits)
-            curvature.put(rows, curved)
-        assert curvature is not None
-        return total, dlogits, curvature
+        """The mean loss, and gradient and second derivative of all rows' losses."""
+        values, dlogits, curvature = self.loss.second_order(logits, self.y)
+        return self.mean(slice(None), values), dlogits, curvature
 
     def maximizer(self, logits: Array) -> Array:
         """The duals of a smoothed hinge, shape (n, K)."""
@@ -86,8 +85,9 @@ class MeanLoss:
             dual[rows] = part.maximizer(logits[rows], self.y[rows])
         return dual
 
-    def _part(self, rows: slice) -> Loss:
-        return self.loss.part(rows)
-
-    def _mean(self, rows: slice, values: Array) -> float:
+    def mean(self, rows: slice, values: Array) -> float:
+        """Weighted sum over a group."""
         return float(self.weight[rows] @ values.astype(np.float64, copy=False))
+
+    def _part(self, rows: slice | Indices) -> Loss:
+        return self.loss.part(rows)

@@ -20,7 +20,7 @@ from ._mean_loss import MeanLoss
 from ._standardization import Standardization
 from ._subspace import Subspace, line_search, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
-from .losses._base import Array, Labels
+from .losses._base import Array, Indices, Labels
 
 # A start's bias is good enough when the l1 norm of its gradient is this; float32 sums have no more digits.
 START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
@@ -242,7 +242,7 @@ class Objective:
     @cached_property
     def mean_loss(self) -> MeanLoss:
         """The weighted mean of the rows' losses as a function of their logits."""
-        return MeanLoss(self.loss, self.y, self.weight, self._row_weight, self.shape[1])
+        return MeanLoss(self.loss, self.y, self.weight, self.shape[1])
 
     @cached_property
     def loss_at_zero(self) -> float:
@@ -265,9 +265,10 @@ class Objective:
         loss = 0.0
         for rows in self.mean_loss.groups():
             # The gradient takes the place of the logits it was made of.
-            share, logits[rows] = self.mean_loss.slope_of(rows, logits[rows])
+            share, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
+            np.multiply(dlogits, self._row_weight[rows], out=logits[rows])
             loss += share
-        return loss + self.penalty(point), self._pull_weighted(logits, point).reshape(np.shape(params))
+        return loss + self.penalty(point), self._pull(logits, point).reshape(np.shape(params))
 
     def hessp(self, params: Array, direction: Array) -> Array:
         """Hessian at `params` times `direction`, in its shape: one and a half passes over X."""
@@ -309,27 +310,45 @@ class Objective:
 
     def evaluate(self, params: Array, logits: Array) -> Evaluation:
         """Evaluation of a point whose logits are known."""
-        loss, dlogits, curvature = self.mean_loss.second_order(logits)
-        return Evaluation(params, logits, loss, loss + self.penalty(params), dlogits, curvature)
+        derivatives = None
+        if self.mean_loss.one_group:
+            loss, dlogits, curvature = self.mean_loss.second_order(logits)
+            derivatives = dlogits, curvature
+        else:
+            loss = self.mean_loss.value(logits)
+        return Evaluation(params, logits, loss, loss + self.penalty(params), self.mean_loss, derivatives)
 
     def gradient(self, point: Evaluation) -> Array:
         """Gradient at a point, shape (d + 1, K): half a pass over X."""
-        return self._pull(point.dlogits, point.params)
+        return self.pull(point.dlogits, point.params)
+
+    def pull(self, dlogits: Callable[[slice], Array], params: Array) -> Array:
+        """Gradient in the parameters of rows' gradients in the logits, given group by group, plus the penalty's."""
+        weighted = np.empty((self.shape[1], len(self.weight)), self.dtype).T
+        for rows in self.mean_loss.groups():
+            np.multiply(dlogits(rows), self._row_weight[rows], out=weighted[rows])
+        return self._pull(weighted, params)
 
     def hessp_at(self, point: Evaluation, direction: Array) -> Array:
         """Hessian at a point times `direction`, shape (d + 1, K): one pass over X."""
-        return self._pull(point.curvature.matvec(self.logits(direction)), direction)
+        logits = self.logits(direction)
+        return self.pull(lambda rows: point.curvature(rows).matvec(logits[rows]), direction)
 
     def damped_hessp(self, point: Evaluation) -> Callable[[Array], Array]:
         """Product with the Hessian at a point, its bias stiffened; rows without curvature take no part if most."""
-        active = np.flatnonzero(point.curvature.diagonal.any(axis=1))
-        part, curvature = self, point.curvature
+        active = np.concatenate(
+            [rows.start + np.flatnonzero(point.diagonal_of(rows).any(axis=1)) for rows in self.mean_loss.groups()]
+        )
+        part = self
+        chosen: slice | Indices = slice(None)
         if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
-            part = self._with(rows=self.rows.take(active), _row_weight=self._row_weight[active])
-            curvature = curvature.take(active)
+            part, chosen = self._with(rows=self.rows.take(active), _row_weight=self._row_weight[active]), active
+        curvature = point.curvature(chosen)
 
         def product(direction: Array) -> Array:
-            result = part._pull(curvature.matvec(part.logits(direction)), direction)
+            pushed = curvature.matvec(part.logits(direction))
+            pushed *= part._row_weight
+            result = part._pull(pushed, direction)
             result[-1] += self.bias_stiffness * direction[-1]
             return result
 
@@ -444,10 +463,7 @@ class Objective:
         """Whether the loss has kinks, so that it is solved through its smoothed versions."""
         return isinstance(self.loss, NonSmoothLoss)
 
-    def _pull(self, dlogits: Array, params: Array) -> Array:
-        return self._pull_weighted(dlogits * self._row_weight, params)
-
-    def _pull_weighted(self, weighted: Array, params: Array) -> Array:
+    def _pull(self, weighted: Array, params: Array) -> Array:
         gradient = self.standardization.pull_back(self.rows.pull(weighted), weighted.sum(axis=0, dtype=np.float64))
         gradient[:-1] += self.alpha * params[:-1]
         return gradient
@@ -478,9 +494,10 @@ class Line:
         logits = self._origin.logits + direction.logits.dtype.type(step) * direction.logits
         loss, slope = 0.0, objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
         for rows in objective.mean_loss.groups():
-            share, dlogits = objective.mean_loss.slope_of(rows, logits[rows])
+            share, dlogits = objective.mean_loss.value_and_gradient(rows, logits[rows])
             loss += share
-            slope += float(np.einsum("ik,ik->", dlogits, direction.logits[rows], dtype=np.float64))
+            slopes = np.einsum("ik,ik->i", dlogits, direction.logits[rows], dtype=np.float64)
+            slope += objective.mean_loss.mean(rows, slopes)
         return loss + objective.penalty(params), slope
 
 

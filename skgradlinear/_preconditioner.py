@@ -62,7 +62,7 @@ class Preconditioner(ABC):
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient (d + 1, K) to about the inverse Hessian at `point` times it."""
-        diagonal = np.maximum(point.curvature.main_diagonal(), 0)
+        diagonal = point.diagonal()
         self.age += 1
         if self._solve is None or self._diagonal is None or self._changed(diagonal, self._diagonal):
             self._diagonal, self._solve = diagonal, self.factor(point, diagonal)
@@ -130,7 +130,7 @@ class Blocks(Preconditioner):
 
     def factor(self, point: Evaluation, diagonal: Array) -> Solve:
         """Cholesky factors at `point`."""
-        if self.full and point.curvature.dyads:
+        if self.full and point.mean_loss.coupled:
             return self._factor_full(point, diagonal)
         if not np.ptp(diagonal, axis=0).any():
             levels = diagonal[0].astype(np.float64)
@@ -179,7 +179,7 @@ class Blocks(Preconditioner):
 
     def _factor_full(self, point: Evaluation, diagonal: Array) -> Solve:
         """Cholesky factor of the whole Hessian, classes coupled."""
-        objective, curvature = self.objective, point.curvature
+        objective, curvature = self.objective, point.curvature(slice(None))
         order, n_outputs = objective.shape
         chosen, weight = None, objective.weight
         if self.full_sample < EXACT_SHARE * len(weight):

@@ -57,7 +57,7 @@ def line_search(objective: Objective, point: Evaluation, gradient: Array, direct
     for _ in range(MAX_SEARCH if first < 0 else 0):
         params = point.params + size * direction.params
         found = objective.evaluate(params, point.logits + direction.logits.dtype.type(size) * direction.logits)
-        slope = float(np.vdot(found.dlogits.T, weighted.T))
+        slope = sum(float(np.vdot(found.dlogits(rows).T, weighted[rows].T)) for rows in objective.mean_loss.groups())
         slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
         if (size == 1 and slope <= 0) or abs(slope) <= FLAT * abs(first):
             return found if found.value <= point.value + rounding(objective) * abs(point.value) else None
@@ -92,9 +92,8 @@ class Subspace:
         self.origin = point
         self.directions = directions
         n_outputs = objective.shape[1]
-        self.split = (
-            bool(directions) and n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not point.curvature.dyads)
-        )
+        self.coupled = objective.mean_loss.coupled
+        self.split = bool(directions) and n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not self.coupled)
         weights = [d.params[:-1] for d in directions]
         alpha = objective.alpha
         self._gram = np.array([[alpha * np.einsum("dk,dk->k", a, b) for b in weights] for a in weights])
@@ -138,10 +137,11 @@ class Subspace:
         loss, gradient = origin.loss if at_origin else 0.0, np.zeros(coefficients.shape)
         for rows in objective.mean_loss.groups(len(coefficients)):
             if at_origin:
-                dlogits = origin.dlogits[rows] * objective._row_weight[rows]
+                dlogits = origin.dlogits(rows)
             else:
-                share, dlogits = objective.mean_loss.slope_of(rows, self._logits(rows, coefficients))
+                share, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
                 loss += share
+            dlogits = dlogits * objective._row_weight[rows]
             for j, direction in enumerate(self.directions):
                 gradient[j] += np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)
             if objective.fit_intercept:
@@ -163,13 +163,13 @@ class Subspace:
     def _curvature(self, rows: slice, place: _Place) -> Curvature:
         """Curvature of a group of rows at a place."""
         if not place.coefficients.any():
-            return self.origin.curvature.take(rows)
+            return self.origin.curvature(rows)
         return self.objective.mean_loss.curvature_of(rows, self._logits(rows, place.coefficients))
 
     def _newton_step(self, place: _Place) -> Array:
         if not self.split:
             return self._shared_step(place)
-        if not self.origin.curvature.dyads:
+        if not self.coupled:
             return self._separate_step(place)
         return self._split_step(place)
 
@@ -222,7 +222,7 @@ class Subspace:
         m, n_outputs = place.gradient.shape
         order = m * n_outputs
         blocks = np.zeros((n_outputs, m, m))
-        dyads = np.zeros((order, order)) if self.origin.curvature.dyads else np.zeros((0, 0))
+        dyads = np.zeros((order, order)) if self.coupled else np.zeros((0, 0))
         room = None
         for rows in self.objective.mean_loss.groups(m):
             size = rows.stop - rows.start
@@ -261,7 +261,7 @@ class Subspace:
         overshoot is undone by interpolating the slope to zero. Returns the new place, or None if rounding has the
         last word, whether any part of the step was shortened, and the share of the slope that is left.
         """
-        separate = not self.origin.curvature.dyads and not self.objective.shift_invariant and self.split
+        separate = not self.coupled and not self.objective.shift_invariant and self.split
         first = _slopes(place.gradient, step, separate)
         step = np.where(first < 0, step, 0.0)
         if not step.any():

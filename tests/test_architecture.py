@@ -23,7 +23,7 @@ ALLOWED = {
     "_design": LOSSES,
     "_differences": LOSSES,
     "_directions": LOSSES | {"_conjugate_gradient", "_design", "_evaluation", "_preconditioner"},
-    "_evaluation": LOSSES,
+    "_evaluation": LOSSES | {"_mean_loss"},
     "_mean_loss": LOSSES,
     "_objective": ROWS | {"_certificate", "_directions", "_mean_loss", "_rows", "_subspace"},
     "_preconditioner": LOSSES | {"_design", "_evaluation"},

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 Labels = NDArray[Any]
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 # A dual vector is computed in floating point: a coordinate may leave its domain by a few roundings.
 DOMAIN_ROUNDING = 64
@@ -42,23 +43,10 @@ class Curvature:
             product -= sign * vector * (vector * direction).sum(axis=1, keepdims=True)
         return product
 
-    def take(self, rows: NDArray[np.intp] | slice) -> Curvature:
+    def take(self, rows: Indices | slice) -> Curvature:
         """Curvature of some of the rows."""
         dyads = tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads)
         return Curvature(_rows_of(self.diagonal, rows), dyads)
-
-    def like(self, logits: Array) -> Curvature:
-        """Room for a curvature of this form for all `logits`."""
-        diagonal = np.empty_like(logits)
-        shared = [(sign, vector is self.diagonal) for sign, vector in self.dyads]
-        return Curvature(diagonal, tuple((sign, diagonal if same else np.empty_like(logits)) for sign, same in shared))
-
-    def put(self, rows: slice, part: Curvature) -> None:
-        """Store the curvature of some rows, of the same form."""
-        self.diagonal[rows] = part.diagonal
-        for (_, mine), (_, theirs) in zip(self.dyads, part.dyads, strict=True):
-            if mine is not self.diagonal:
-                mine[rows] = theirs
 
     def main_diagonal(self) -> Array:
         """Diagonal of each row's Hessian, dyads included, shape (n, K)."""
@@ -115,7 +103,7 @@ class Loss(ABC):
         value, gradient = self.value_and_gradient(logits, y)
         return value, gradient, self.curvature(logits, y)
 
-    def part(self, rows: slice) -> Loss:
+    def part(self, rows: Indices | slice) -> Loss:
         """The loss of some of the rows; another only where the loss holds something for each row."""
         return self
 
@@ -134,7 +122,7 @@ class Loss(ABC):
         return f"{type(self).__name__}()"
 
 
-def _rows_of(array: Array, rows: NDArray[np.intp] | slice) -> Array:
+def _rows_of(array: Array, rows: Indices | slice) -> Array:
     """Some rows of an array, stored by columns as it is."""
     return array.T[:, rows].T
 

@@ -12,7 +12,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from ._base import DOMAIN_ROUNDING, Array, Curvature, Labels, Loss, check_logits, class_indices
+from ._base import DOMAIN_ROUNDING, Array, Curvature, Indices, Labels, Loss, check_logits, class_indices
 from ._margins import Margins, OneVsRestMargins, WestonWatkinsMargins
 
 Centre = Array | float
@@ -35,7 +35,7 @@ class SmoothedLoss(Loss):
     sparse_curvature = True
     centre: Centre
 
-    def part(self, rows: slice) -> SmoothedLoss:
+    def part(self, rows: Indices | slice) -> SmoothedLoss:
         """The loss of some of the rows, with their centres."""
         if np.ndim(self.centre) == 0:
             return self

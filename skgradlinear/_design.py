@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.linalg import LinAlgError
@@ -23,6 +23,7 @@ MIN_COARSE_ENTRIES = 1 << 16
 # Poisson sampling of probabilities clipped at 1 comes out below its target.
 OVERSAMPLING = 1.15
 SKETCH = 12
+LEVERAGE_ROWS = 1 << 14
 # Ridge relative to the mean diagonal: keeps factors of singular matrices finite in the precision at hand.
 RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 # A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
@@ -52,7 +53,7 @@ class Design:
         if self.shape[0] * self.shape[1] > MAX_KEPT_ENTRIES or not self.objective.rows.dense:
             return None
         # Stored by columns: the products over rows then run along contiguous memory.
-        return np.asfortranarray(np.concatenate([design for _, design in self._form(None)]))
+        return np.asfortranarray(np.concatenate(list(self._form(None))))
 
     @cached_property
     def gram(self) -> Array:
@@ -65,53 +66,57 @@ class Design:
         order = self.shape[1]
         factor = cholesky(self.regularized(self.gram.copy(), 1.0)).astype(np.float64)
         directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)
-        heights = self.objective.logits(solve_triangular(factor, directions, lower=True, trans="T"))
-        leverage: Array = np.einsum("ik,ik->i", heights, heights).astype(np.float64)
+        slope, offset = self.objective.standardization.to_data_units(
+            solve_triangular(factor, directions, lower=True, trans="T")
+        )
+        leverage = np.empty(self.shape[0])
+        for start in range(0, len(leverage), LEVERAGE_ROWS):
+            some = slice(start, start + LEVERAGE_ROWS)
+            heights = self.objective.rows.take(some).logits(slope, offset)
+            np.einsum("ik,ik->i", heights, heights, out=leverage[some], casting="unsafe")
         return leverage
 
-    def blocks(self, indices: Indices | None) -> Iterator[tuple[Any, Array]]:
-        """Pairs (which rows, those rows) of all rows or those at `indices`; not to be written to."""
-        if self.kept is None:
-            yield from self._form(indices)
-        elif indices is None:
-            yield slice(0, len(self.kept)), self.kept
-        else:
-            yield indices, self.kept[indices]
-
-    def take(self, indices: Indices) -> Array:
-        """The rows at `indices`, in one array."""
+    def take(self, indices: Indices | None) -> Array:
+        """The rows at `indices`, or all of them, in one array; not to be written to."""
         if self.kept is not None:
-            return self.kept[indices]
-        taken = np.empty((len(indices), self.shape[1]), self.dtype)
+            return self.kept if indices is None else self.kept[indices]
+        taken = np.empty((self.shape[0] if indices is None else len(indices), self.shape[1]), self.dtype)
         start = 0
-        for _, block in self._form(indices):
+        for block in self._form(indices):
             taken[start : start + len(block)] = block
             start += len(block)
         return taken
 
-    def _form(self, indices: Indices | None) -> Iterator[tuple[Any, Array]]:
-        for where, block in self.objective.rows.dense_blocks(indices):
+    def _blocks(self, indices: Indices | None) -> Iterator[Array]:
+        if self.kept is None:
+            yield from self._form(indices)
+        else:
+            yield self.take(indices)
+
+    def _form(self, indices: Indices | None) -> Iterator[Array]:
+        for _, block in self.objective.rows.dense_blocks(indices):
             design = np.empty((len(block), block.shape[1] + 1), self.dtype)
             design[:, :-1] = self.objective.standardization.apply(block)
             design[:, -1] = 1.0 if self.objective.fit_intercept else 0.0
-            yield where, design
+            yield design
 
     def weighted_gram(self, weight: Array, indices: Indices | None = None) -> Array:
-        """``sum_i weight_i z_i z_i'`` over all rows or those at `indices`; weights of all rows."""
+        """``sum_i weight_i z_i z_i'`` over all rows or those at `indices`, one weight for each of them."""
         total = np.zeros((self.shape[1], self.shape[1]), self.dtype)
-        for where, design in self.blocks(indices):
-            scaled = design * np.sqrt(weight[where]).astype(design.dtype)[:, None]
+        start = 0
+        for design in self._blocks(indices):
+            share = np.sqrt(weight[start : start + len(design)]).astype(design.dtype)
+            scaled = design * share[:, None]
             total += scaled.T @ scaled
+            start += len(design)
         return total
 
     def pick(self, importance: Array, size: int) -> tuple[Indices, Array]:
-        """About `size` rows drawn in proportion to importance and leverage; also their 1 / probability, else 0."""
-        density = importance * self.leverage
-        probability = np.minimum(density * (OVERSAMPLING * size / float(density.sum())), 1.0)
+        """About `size` rows drawn in proportion to importance and leverage, and 1 / probability of each of them."""
+        probability = importance * self.leverage
+        probability *= OVERSAMPLING * size / float(probability.sum())
         chosen = np.flatnonzero(self.random.random(len(probability)) < probability)
-        boost = np.zeros_like(probability)
-        boost[chosen] = 1 / probability[chosen]
-        return chosen, boost
+        return chosen, 1 / np.minimum(probability[chosen], 1.0)
 
     def regularized(self, matrix: Array, level: float) -> Array:
         """A weighted Gram matrix plus the penalty and a ridge for rounding, in place."""

@@ -76,7 +76,7 @@ class ExactNewton:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        design = np.concatenate([rows for _, rows in Design(objective, 0).blocks(None)]).astype(np.float64)
+        design = Design(objective, 0).take(None).astype(np.float64)
         n_rows, order = design.shape
         n_outputs = objective.shape[1]
         self.design = np.asfortranarray(design)
@@ -182,7 +182,7 @@ class SampledNewton:
         per_column = min(FIRST_ROWS + MORE_ROWS * self.n_directions, MAX_ROWS, MAX_SHARE * n_rows / order)
         importance = diagonal.sum(axis=1, dtype=np.float64) * self.objective.weight
         chosen, boost = self.design.pick(importance, int(max(per_column, FIRST_ROWS) * order))
-        weight = (self.objective.weight[chosen] * boost[chosen]).astype(self.objective.dtype)[:, None]
+        weight = (self.objective.weight[chosen] * boost).astype(self.objective.dtype)[:, None]
         rows = self.design.take(chosen)
         return _Sample(rows, weight, diagonal[chosen], point.curvature(chosen), GRAM_SHARE)
 

@@ -15,7 +15,7 @@ from scipy.linalg import cho_solve
 
 from ._design import RIDGE, Design, cholesky
 from ._evaluation import Evaluation
-from .losses._base import Array, Mask
+from .losses._base import Array, Indices, Mask
 
 if TYPE_CHECKING:
     from ._objective import Objective
@@ -170,43 +170,41 @@ class Blocks(Preconditioner):
         level = float(weight.sum())
         used = np.flatnonzero(weight)
         if self.exact or len(used) <= MAX_ACTIVE_PER_COLUMN * self.objective.shape[0]:
-            rows = used if 2 * len(used) < len(weight) else None
-            return self.design.regularized(self.design.weighted_gram(weight, rows), level)
+            if 2 * len(used) < len(weight):
+                return self.design.regularized(self.design.weighted_gram(weight[used], used), level)
+            return self.design.regularized(self.design.weighted_gram(weight), level)
         chosen, boost = self.design.pick(weight, self.sample)
         share = GRAM_SHARE_SMALL if self.small else GRAM_SHARE
-        sampled = self.design.weighted_gram(weight * boost, chosen)
+        sampled = self.design.weighted_gram(weight[chosen] * boost, chosen)
         return self.design.regularized((1 - share) * sampled + (share * level) * self.design.gram, level)
 
     def _factor_full(self, point: Evaluation, diagonal: Array) -> Solve:
         """Cholesky factor of the whole Hessian, classes coupled."""
-        objective, curvature = self.objective, point.curvature(slice(None))
-        order, n_outputs = objective.shape
-        chosen, weight = None, objective.weight
+        order, n_outputs = self.objective.shape
+        weight = self.objective.weight
+        chosen: Indices | slice = slice(None)
         if self.full_sample < EXACT_SHARE * len(weight):
             importance = weight * diagonal.sum(axis=1, dtype=np.float64)
             chosen, boost = self.design.pick(importance + np.finfo(np.float64).tiny, self.full_sample)
-            weight = weight * boost
+            weight = weight[chosen] * boost
+            design = self.design.take(chosen)
+        else:
+            design = self.design.take(None)
         root = np.sqrt(weight).astype(self.dtype)[:, None]
+        curvature = point.curvature(chosen)
         hessian = np.zeros((n_outputs, order, n_outputs, order), self.dtype)
         flat = hessian.reshape(n_outputs * order, -1)
-        for where, design in self.design.blocks(chosen):
-            step = max(16, MAX_PRODUCT_ENTRIES // len(flat))
-            for start in range(0, len(design), step):
-                part = slice(start, start + step)
-                picked = (
-                    where[part]
-                    if isinstance(where, np.ndarray)
-                    else slice(where.start + start, where.start + min(start + step, len(design)))
-                )
-                rows, scale = design[part], root[picked]
-                for k in range(n_outputs):
-                    scaled = rows * (np.sqrt(curvature.diagonal[picked, k : k + 1]).astype(self.dtype) * scale)
-                    hessian[k, :, k, :] += scaled.T @ scaled
-                for sign, vector in curvature.dyads:
-                    product = ((vector[picked].astype(self.dtype) * scale)[:, :, None] * rows[:, None, :]).reshape(
-                        len(rows), -1
-                    )
-                    flat -= sign * (product.T @ product)
+        step = max(16, MAX_PRODUCT_ENTRIES // len(flat))
+        for start in range(0, len(design), step):
+            part = slice(start, start + step)
+            rows, scale = design[part], root[part]
+            for k in range(n_outputs):
+                scaled = rows * (np.sqrt(curvature.diagonal[part, k : k + 1]).astype(self.dtype) * scale)
+                hessian[k, :, k, :] += scaled.T @ scaled
+            for sign, vector in curvature.dyads:
+                heavy = vector[part].astype(self.dtype) * scale
+                product = (heavy[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+                flat -= sign * (product.T @ product)
         return self._factored_full(hessian)
 
     def _factored_full(self, hessian: Array) -> Solve:

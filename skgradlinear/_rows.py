@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._standardization import Moments
-from .losses._base import Array
+from .losses._base import Array, Indices
 
 # Entries of a scratch block: 1 MB in float64, well within a core's second-level cache.
 BLOCK_ENTRIES = 1 << 17
@@ -60,12 +60,12 @@ class Rows(ABC):
         """`moments`, without regard to overflow."""
 
     @abstractmethod
-    def dense_blocks(self, indices: NDArray[np.intp] | None = None) -> Iterator[tuple[Any, Array]]:
+    def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
         """Pairs (which rows, those rows as a dense block): all rows, or those at `indices`."""
 
     @abstractmethod
-    def take(self, indices: NDArray[np.intp]) -> Rows:
-        """A copy of some of the rows, with the same pivot."""
+    def take(self, indices: Indices | slice) -> Rows:
+        """Some of the rows, with the same pivot."""
 
     @abstractmethod
     def with_pivot(self, pivot: Array) -> Rows:
@@ -87,8 +87,8 @@ class DenseRows(Rows):
         self.shape = X.shape
         self.pivot = None if pivot is None or not pivot.any() else pivot.astype(dtype)
 
-    def take(self, indices: NDArray[np.intp]) -> DenseRows:
-        """A copy of some of the rows, with the same pivot."""
+    def take(self, indices: Indices | slice) -> DenseRows:
+        """Some of the rows, with the same pivot."""
         return DenseRows(self.X[indices], self.dtype, self.pivot)
 
     def with_pivot(self, pivot: Array) -> DenseRows:
@@ -141,7 +141,7 @@ class DenseRows(Rows):
             total += weights.T[:, where] @ block**2
         return total.T
 
-    def dense_blocks(self, indices: NDArray[np.intp] | None = None) -> Iterator[tuple[Any, Array]]:
+    def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
         """Blocks of rows of at most `BLOCK_ENTRIES` entries, each a buffer of its own."""
         n, d = self.shape
         step = max(16, BLOCK_ENTRIES // max(d, 1))
@@ -188,8 +188,8 @@ class CSRRows(Rows):
         self.dtype = np.dtype(dtype)
         self.shape = X.shape
 
-    def take(self, indices: NDArray[np.intp]) -> CSRRows:
-        """A copy of some of the rows."""
+    def take(self, indices: Indices | slice) -> CSRRows:
+        """Some of the rows."""
         return CSRRows(self.X[indices], self.dtype)
 
     def with_pivot(self, pivot: Array) -> CSRRows:
@@ -219,7 +219,7 @@ class CSRRows(Rows):
         product: Array = squares.T @ np.ascontiguousarray(weights, self.dtype)
         return product.astype(np.float64)
 
-    def dense_blocks(self, indices: NDArray[np.intp] | None = None) -> Iterator[tuple[Any, Array]]:
+    def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
         """Small groups of rows made dense."""
         n, d = self.shape
         step = max(16, BLOCK_ENTRIES // max(d, 1))

@@ -61,7 +61,9 @@ def check_problem(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multila
     codes, classes, is_indicator = _check_labels(y, X.shape[0], multilabel)
     weight = check_weight(sample_weight, X.shape[0])
     features = {name: getattr(probe, name) for name in ("n_features_in_", "feature_names_in_") if hasattr(probe, name)}
-    total = weight * _class_factors(estimator.class_weight, codes, classes, weight, is_indicator)
+    total = weight
+    if estimator.class_weight is not None:
+        total = weight * _class_factors(estimator.class_weight, codes, classes, weight, is_indicator)
     _check_total(total, "the products of sample_weight and class_weight")
     _check_classes(type(estimator).__name__, codes, classes, total, is_indicator)
     return Problem(X, codes, classes, weight, total, is_indicator, features)
@@ -167,8 +169,6 @@ def _check_classes(name: str, codes: Labels, classes: Array, weight: Array, mult
 
 def _class_factors(class_weight: Any, codes: Labels, classes: Array, weight: Array, multilabel: bool) -> Array:
     """Factor of each row for its class."""
-    if class_weight is None:
-        return np.ones(len(weight))
     if multilabel:
         raise ValueError(
             "class_weight has no meaning for multilabel y, where a row has no one class; use sample_weight."

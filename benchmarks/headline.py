@@ -154,7 +154,9 @@ def compare(benchmark, objective, levels, options):
         row = {"eps": eps, "ours": np.nan, "tol": np.nan, "certified": np.nan, "seconds": np.nan}
         if ours is not None:
             row |= {"ours": ours.name, "tol": ours.tol, "certified": ours.gap, "seconds": ours.median}
-        row |= {"peer": "none in time", "peer_tol": np.nan, "peer_seconds": np.nan if peers or not everybody else limit}
+        row |= {"peer": "none", "peer_tol": np.nan, "peer_seconds": np.nan}
+        if any(not name.startswith(OURS) for name, _ in everybody):
+            row |= {"peer": "none in time", "peer_seconds": limit}
         if peer is not None:
             row |= {"peer": peer.name, "peer_tol": peer.tol, "peer_seconds": peer.median}
         certified = proven.median if proven is not None else np.nan

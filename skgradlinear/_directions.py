@@ -91,7 +91,7 @@ class ExactNewton:
     def suits(objective: Objective) -> bool:
         """Whether the Hessian is formed in less time than it takes to think of something better."""
         order, n_outputs = objective.shape
-        if objective.loss.sparse_curvature or not objective.rows.dense or order * n_outputs > MAX_EXACT_ORDER:
+        if not objective.rows.dense or order * n_outputs > MAX_EXACT_ORDER:
             return False
         n_entries = len(objective.weight) * order
         return n_entries <= MAX_EXACT_ENTRIES and (n_outputs == 1 or n_entries * order <= MAX_EXACT_ENTRIES)

@@ -127,7 +127,8 @@ def compare(benchmark, objective, levels, options):
     everybody = sorted(solvers(benchmark, objective), key=lambda pair: not pair[0].startswith(OURS))
     limit = np.inf
     for name, solver in everybody:
-        runs += climb(name, solver, objective, limit, min(levels))
+        goal = min((run.value for run in runs if run.gap <= 1e-2 * min(levels)), default=-np.inf)
+        runs += climb(name, solver, objective, limit, min(levels), goal)
         if name.startswith(OURS):
             reached = [run.seconds[0] for run in runs if run.gap <= min(levels)]
             limit = options.patience * min(reached, default=1.0) + 1.0
@@ -164,8 +165,12 @@ def compare(benchmark, objective, levels, options):
         yield row | {"ratio_certified": row["peer_seconds"] / certified}
 
 
-def climb(name, solver, objective, limit, eps):
-    """One run at each tolerance, until nothing is left to gain or a run takes longer than `limit`."""
+def climb(name, solver, objective, limit, eps, goal):
+    """One run at each tolerance, until nothing is left to gain or a run takes longer than `limit`.
+
+    Nothing is left to gain for us at a thousandth of the smallest level, certified, and for a peer at a hundredth of it
+    above `goal`, which is our certified value.
+    """
     runs = []
     for tol in LADDER:
         start = time.perf_counter()
@@ -174,7 +179,7 @@ def climb(name, solver, objective, limit, eps):
         value = objective.evaluate_result(**solver.get_result())["value"]
         gap = solver.model.duality_gap_ if name.startswith(OURS) else np.nan
         runs.append(Run(name, solver, tol, value, gap, [seconds]))
-        if seconds > limit or gap <= 1e-3 * eps:
+        if seconds > limit or gap <= 1e-3 * eps or value <= goal + 1e-2 * eps * abs(goal):
             break
         if not name.startswith(OURS) and len(runs) > 3 and abs(runs[-3].value - value) <= 1e-3 * eps * abs(value):
             break

@@ -1,5 +1,7 @@
-from benchmark_utils import MAX_ITER, Peer
+from benchmark_utils import Peer
 from sklearn.svm import LinearSVC
+
+MAX_EPOCHS = 3_000
 
 
 class Solver(Peer):
@@ -29,6 +31,6 @@ class Solver(Peer):
             multi_class=form,
             fit_intercept=False,
             tol=tol,
-            max_iter=MAX_ITER,
+            max_iter=MAX_EPOCHS,
             random_state=0,
         )

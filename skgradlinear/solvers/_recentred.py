@@ -40,6 +40,10 @@ class Centre:
     mu: float
     dual: Array | None
 
+    def restarted(self) -> Centre:
+        """The same duals with the smoothing that a solver begins with: for a problem that is only similar."""
+        return Centre(FIRST_MU, self.dual)
+
 
 def recentred(
     objective: Objective,

@@ -28,6 +28,7 @@ def solve(
     random_state: int = 0,
     callback: Callback | None = None,
     state: Any = None,
+    certified: bool = True,
 ) -> Result:
     """Minimize an objective to a gap that is certified in float64.
 
@@ -52,6 +53,8 @@ def solve(
         Called with an `Iteration` at the start and after each step; a true return value stops the solver.
     state : object, default=None
         ``result.state`` of a similar problem on the same rows.
+    certified : bool, default=True
+        Whether what was found in float32 is checked and improved in float64.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def solve(
     if solver == "recentred":
         options["state"] = state
     run = SOLVERS[solver]
-    if objective.dtype == np.float64:
+    if objective.dtype == np.float64 or not certified:
         return run(objective, params, max_iter=max_iter, **options)
     watched = _Watched(callback)
     options["callback"] = watched

@@ -36,7 +36,7 @@ MAX_SHARE, WHOLE_SHARE = 0.35, 0.7
 # Share of the Gram matrix mixed into a sampled Hessian: a plain sample misses rare columns altogether.
 GRAM_SHARE = 0.1
 # Steps inside: far from the optimum the Hessian is soon another one, so few at first, and one more each iteration.
-FIRST_STEPS, MAX_STEPS = 2, 20
+FIRST_STEPS, MAX_STEPS = 5, 20
 # The rows are weighted by their mean curvature in the inner preconditioner where that costs less than a few steps.
 WEIGHTED_COLUMNS_PER_CLASS = 40
 

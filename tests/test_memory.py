@@ -8,8 +8,14 @@ import scipy.sparse as sp
 
 from skgradlinear import LinearSVMClassifier, SigmoidClassifier, SoftmaxClassifier
 
-# About 20 n K numbers in float64 for logits and their derivatives, K d^2 for factors, and blocks of 1 MB.
 N, D = 40_000, 400
+
+
+def allowance(n, d, n_outputs, itemsize):
+    """Bytes that a fit of dense rows may take besides X, as the user guide states it."""
+    logits = 14 * n * n_outputs * itemsize
+    factors = (20 + 2 * n_outputs) * d**2 * 4
+    return logits + factors + 60 * n + 8_000_000
 
 
 def peak(call):
@@ -48,6 +54,33 @@ def test_a_dense_fit_takes_at_most_a_quarter_of_X(model, n_classes, dtype, order
 def test_several_classes_in_float64():
     X, y = draw(3, np.float64, "C")
     assert peak(lambda: SoftmaxClassifier(tol=1e-2).fit(X, y)) <= 0.25 * X.nbytes
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_classes", [2, 10])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SoftmaxClassifier(tol=1e-2),
+        SigmoidClassifier(tol=1e-2),
+        LinearSVMClassifier(loss="squared_hinge", multi_class="ovr", probability=False, tol=1e-2),
+    ],
+    ids=str,
+)
+def test_the_formula_for_dense_rows(model, n_classes, dtype):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((N, D), dtype=dtype)
+    y = (X[:, :n_classes] + random.gumbel(size=(N, n_classes))).argmax(axis=1)
+    n_outputs = n_classes if n_classes > 2 else 1
+    # A certificate in float64 follows a fit in float32: its logits count twice.
+    assert peak(lambda: model.fit(X, y)) <= allowance(N, D, n_outputs, 8)
+
+
+def test_a_tall_fit_takes_a_tenth_of_X():
+    n, d = 120_000, 400
+    X = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    assert peak(lambda: SigmoidClassifier(tol=1e-2).fit(X, y)) <= 0.1 * X.nbytes
 
 
 def test_integers_are_not_converted_as_a_whole():

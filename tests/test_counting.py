@@ -1,0 +1,153 @@
+"""What a fit costs where it can be counted: passes over X, evaluations of the loss, copies."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier, _rows
+from skgradlinear._design import Design
+from skgradlinear.losses import SigmoidLoss, SoftmaxLoss
+from skgradlinear.solvers import solve
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Entries of X that products have read, in passes: half for logits, half for their adjoint."""
+    count = {"logits": 0.0, "pull": 0.0, "entries": 0}
+
+    def counted(cls, name):
+        method = getattr(cls, name)
+
+        def wrapper(self, *arguments):
+            count[name] += 0.5 * self.shape[0] * self.shape[1] / count["entries"]
+            return method(self, *arguments)
+
+        monkeypatch.setattr(cls, name, wrapper)
+
+    for cls in (_rows.DenseRows, _rows.CSRRows):
+        counted(cls, "logits")
+        counted(cls, "pull")
+    return count
+
+
+def total(count):
+    return count["logits"] + count["pull"]
+
+
+def draw(n, d, n_classes, seed=0):
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((n, d)) * 10 ** random.uniform(-2, 2, d) + random.uniform(-5, 5, d)
+    standardized = (X - X.mean(axis=0)) / X.std(axis=0)
+    logits = standardized @ random.standard_normal((d, n_classes)) / np.sqrt(d) * 3
+    return X, (logits + random.gumbel(size=logits.shape)).argmax(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "loss", "limit"),
+    [
+        ((200, 5, 3), SoftmaxLoss(), 8),  # the whole Hessian of few rows
+        ((5_000, 20, 2), SigmoidLoss(), 8),
+        ((20_000, 10, 5), SoftmaxLoss(), 9),  # the whole Hessian, sampled
+        ((3_000, 60, 10), SoftmaxLoss(), 7),  # conjugate gradients on all rows, kept
+        ((12_000, 150, 10), SoftmaxLoss(), 15),  # conjugate gradients on a sample of the rows
+    ],
+    ids=str,
+)
+def test_passes_to_a_certified_optimum(passes, shape, loss, limit):
+    """Newton's directions need a handful of passes whatever the shape; lbfgs needs dozens."""
+    X, y = draw(*shape)
+    passes["entries"] = X.size
+    objective = Objective(X, y, loss, alpha=1 / len(y))
+    result = solve(objective, tol=1e-4)
+    assert result.measure <= 1e-4
+    assert total(passes) <= limit
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_an_iteration_is_one_pass(passes, kind):
+    """The search, the bias and the certificate cost none; the claim at the end is checked on fresh logits."""
+    X, y = draw(3_000, 80, 6)
+    passes["entries"] = X.size
+    objective = Objective(kind(X), y, SoftmaxLoss(), alpha=1e-3)
+    seen = []
+    result = solve(objective, tol=1e-5, callback=lambda iteration: seen.append(total(passes)) and None)
+    assert result.n_iter >= 3
+    steps = np.diff(seen[:-1])
+    # Leverages of a sample are one skinny product, once.
+    assert np.all((steps >= 1) & (steps <= 1.5))
+    assert np.median(steps) == 1
+
+
+def test_float32_is_certified_in_float64_by_one_more_pass(passes):
+    X, y = draw(5_000, 30, 4)
+    passes["entries"] = X.size
+    objective = Objective(X.astype(np.float32), y, SoftmaxLoss(), alpha=1e-2)
+    draft = solve(objective, tol=1e-3, certified=False)
+    once = total(passes)
+    final = solve(objective, tol=1e-3)
+    assert draft.measure <= 1e-3
+    assert final.n_iter == draft.n_iter
+    assert total(passes) - 2 * once <= 1.5
+
+
+def test_a_warm_start_at_the_solution_costs_two_passes(passes):
+    X, y = draw(2_000, 30, 3)
+    passes["entries"] = X.size
+    model = SoftmaxClassifier(warm_start=True, alpha=1e-3).fit(X, y)
+    before = total(passes)
+    model.fit(X, y)
+    assert total(passes) - before <= 2
+
+
+def test_one_fit_of_many_outputs_reads_X_no_more_often_than_the_hardest_of_them(passes):
+    X, _ = draw(2_000, 30, 3)
+    random = np.random.default_rng(1)
+    Y = (
+        (X - X.mean(axis=0)) / X.std(axis=0) @ random.standard_normal((30, 8)) + random.logistic(size=(2_000, 8)) > 0
+    ).astype(int)
+    passes["entries"] = X.size
+    SigmoidClassifier(alpha=1e-3).fit(X, Y)
+    together = total(passes)
+    alone = []
+    for y in Y.T:
+        before = total(passes)
+        SigmoidClassifier(alpha=1e-3).fit(X, y)
+        alone.append(total(passes) - before)
+    assert together <= max(alone) + 3
+    assert together <= 0.25 * sum(alone)
+
+
+def test_the_folds_of_the_temperature_stop_early(passes):
+    X, y = draw(1_500, 20, 3)
+    passes["entries"] = X.size
+    LinearSVMClassifier(probability=False).fit(X, y)
+    plain = total(passes)
+    LinearSVMClassifier(cv=5).fit(X, y)
+    # The whole fit once more, and all five folds in less than twice its passes.
+    assert total(passes) - plain <= 3 * plain
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_rows_are_neither_copied_nor_cast_as_a_whole(kind, monkeypatch):
+    """Products work on the array that was passed."""
+    X, y = draw(3_000, 50, 3)
+    rows = kind(X.astype(np.float32))
+    seen = []
+    wrap = _rows.wrap
+    monkeypatch.setattr(_rows, "wrap", lambda X, *rest: seen.append(X) or wrap(X, *rest))
+    SoftmaxClassifier(tol=1e-2).fit(rows, y)
+    data = rows.data if sp.issparse(rows) else rows
+    assert seen
+    for found in seen:
+        assert np.shares_memory(found.data if sp.issparse(found) else found, data)
+
+
+def test_a_sample_is_a_small_part_of_many_rows():
+    X, y = draw(30_000, 20, 3)
+    design = Design(Objective(X, y, SoftmaxLoss(), alpha=1e-3), 0)
+    chosen, boost = design.pick(np.full(len(y), 1 / len(y)), 600)
+    assert 400 <= len(chosen) <= 900
+    assert boost.shape == chosen.shape
+    assert boost.min() >= 1
+    # The sample stands for all rows: its weights sum to about their number.
+    assert 0.8 <= boost.sum() / len(y) * 1.15 <= 1.3

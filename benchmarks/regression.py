@@ -77,7 +77,12 @@ def measure(checkout):
         sys.exit(f"{checkout} holds no skgradlinear; pass the root of a checkout.")
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve())}
     found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", CHILD], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", CHILD],
+        cwd=checkout,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return json.loads(found.stdout)
 

@@ -8,6 +8,7 @@ a pass; a hinge conjugate gradients on its active rows; what remains a precondit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -76,16 +77,23 @@ class ExactNewton:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        design = Design(objective, 0).take(None).astype(np.float64)
-        n_rows, order = design.shape
-        n_outputs = objective.shape[1]
-        self.design = np.asfortranarray(design)
-        # The products of each row with itself, once and for all.
-        self.squares = (design[:, :, None] * design[:, None, :]).reshape(n_rows, -1) if n_outputs > 1 else None
+        order, n_outputs = objective.shape
         self.stiffness = np.full((n_outputs, order), objective.alpha)
         self.stiffness[:, -1] = objective.bias_stiffness if objective.fit_intercept else 1.0
         # A common shift of the classes is free; directions have none, so any curvature may be given to it.
         self.shift = 1.0 / n_outputs if objective.shift_invariant else 0.0
+
+    @cached_property
+    def design(self) -> Array:
+        """The standardized rows, shape (n, d + 1)."""
+        return np.asfortranarray(Design(self.objective, 0).take(None).astype(np.float64))
+
+    @cached_property
+    def squares(self) -> Array:
+        """The products of each row with itself, shape (n, (d + 1)**2)."""
+        design = np.ascontiguousarray(self.design)
+        squares: Array = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+        return squares
 
     @staticmethod
     def suits(objective: Objective) -> bool:
@@ -101,7 +109,7 @@ class ExactNewton:
         order, n_outputs = self.objective.shape
         curvature = point.curvature(slice(None))
         weighted = curvature.diagonal * self.objective._row_weight
-        if self.squares is None:
+        if n_outputs == 1:
             hessian = (self.design.T * weighted.T) @ self.design
         else:
             rows = np.zeros((len(weighted), n_outputs, n_outputs))

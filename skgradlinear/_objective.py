@@ -389,8 +389,9 @@ class Objective:
         """The best bias of zero weights; rows of one label are one row then, unless the loss tells them apart."""
         alike = self
         if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
-            labels, codes = np.unique(self.y, return_inverse=True)
-            mass = np.bincount(codes, self.weight)
+            mass = np.bincount(self.y, self.weight)
+            labels = np.flatnonzero(np.bincount(self.y))
+            mass = mass[labels]
             if self.fit_intercept and len(labels) == max(self.shape[1], 2) and mass.all():
                 known = self.loss.best_constant(mass / mass.sum() if self.shape[1] > 1 else mass[1:] / mass.sum())
                 if known is not None:

@@ -182,6 +182,8 @@ class Blocks(Preconditioner):
         """Cholesky factor of the whole Hessian, classes coupled."""
         order, n_outputs = self.objective.shape
         weight = self.objective.weight
+        if not np.ptp(diagonal, axis=0).any():
+            return self._factored_full(self._common_hessian(point))
         chosen: Indices | slice = slice(None)
         if self.full_sample < EXACT_SHARE * len(weight):
             importance = weight * diagonal.sum(axis=1, dtype=np.float64)
@@ -206,6 +208,15 @@ class Blocks(Preconditioner):
                 product = (heavy[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
                 flat -= sign * (product.T @ product)
         return self._factored_full(hessian)
+
+    def _common_hessian(self, point: Evaluation) -> Array:
+        """The whole Hessian where all rows have the same, as at zero weights."""
+        curvature = point.curvature(slice(0, 1))
+        rows = np.diag(curvature.diagonal[0])
+        for sign, vector in curvature.dyads:
+            rows -= sign * np.outer(vector[0], vector[0])
+        hessian: Array = rows.astype(self.dtype)[:, None, :, None] * self.design.gram[None, :, None, :]
+        return hessian
 
     def _factored_full(self, hessian: Array) -> Solve:
         objective = self.objective

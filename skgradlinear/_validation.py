@@ -110,6 +110,15 @@ def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array,
 
 def _coded(y: Array, n_rows: int) -> tuple[Labels, Array, bool]:
     _check_length(y, n_rows)
+    if len(y) and y.dtype.kind in "iu":
+        lowest, highest = int(y.min()), int(y.max())
+        if highest - lowest < len(y) and highest <= np.iinfo(np.intp).max:
+            # Integers in a narrow range need no sorting.
+            steps = (y - y.dtype.type(lowest)).astype(np.intp)
+            found = np.flatnonzero(np.bincount(steps))
+            code = np.empty(highest - lowest + 1, np.intp)
+            code[found] = np.arange(len(found))
+            return code[steps], (found + lowest).astype(y.dtype), False
     classes, codes = np.unique(y, return_inverse=True)
     return codes, classes, False
 

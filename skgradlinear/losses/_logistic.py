@@ -139,18 +139,21 @@ class SigmoidLoss(Loss):
 
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Loss of each row, shape (n,), and ``p - y``, shape (n, K)."""
-        logits, y = check_logits(logits, y)
-        margins = signed(logits, y)
-        miss = expit(-margins)
-        return -log_expit(margins).sum(axis=1), signed(-miss, y)
+        value, gradient, _, _ = self._expand(logits, y)
+        return value, gradient
 
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """The diagonal ``p (1 - p)`` of each row."""
-        logits, _ = check_logits(logits, y)
-        return Curvature(expit(logits) * expit(-logits))
+        small = np.exp(-np.abs(check_logits(logits, y)[0]))
+        return Curvature(small / (1 + small) ** 2)
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature from one exponential."""
+        value, gradient, likely, unlikely = self._expand(logits, y)
+        return value, gradient, Curvature(likely * unlikely)
+
+    def _expand(self, logits: Array, y: Labels) -> tuple[Array, Array, Array, Array]:
+        """Value, gradient, and the probabilities of the likelier and the unlikelier label of each output."""
         logits, y = check_logits(logits, y)
         margins = signed(logits, y)
         small = np.exp(-np.abs(margins))
@@ -158,7 +161,7 @@ class SigmoidLoss(Loss):
         likely = 1 / (1 + small)
         unlikely = small * likely
         miss = np.where(margins > 0, unlikely, likely)
-        return value, signed(-miss, y), Curvature(likely * unlikely)
+        return value, signed(-miss, y), likely, unlikely
 
     def conjugate(self, dual: Array, y: Labels) -> Array:
         """``sum_k q_k log q_k + (1 - q_k) log(1 - q_k)`` of ``q = |dual|``, shape (n,); inf outside [0, 1]."""

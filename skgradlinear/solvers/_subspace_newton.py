@@ -100,11 +100,12 @@ def subspace_newton(
         if stalled(history):
             status = Status.STALLED
             break
-        if directions.newton:
-            direction = objective.direction(-directions.at(point)(gradient))
-            moved = objective.line_search(point, gradient, direction)
-        else:
-            moved, steps = descend(objective, point, gradient, directions.at(point), steps, memory)
+        solve = directions.at(point)
+        moved = (
+            objective.line_search(point, gradient, objective.direction(-solve(gradient))) if directions.newton else None
+        )
+        if moved is None:
+            moved, steps = descend(objective, point, gradient, solve, steps, memory)
         if moved is None:
             status = Status.STALLED
             break

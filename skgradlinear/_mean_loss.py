@@ -14,8 +14,8 @@ import numpy as np
 from .losses import Loss, SmoothedLoss
 from .losses._base import Array, Curvature, Indices, Labels
 
-# Entries of a group: half a megabyte in float32.
-GROUP_ENTRIES = 1 << 17
+# Entries of a group: a megabyte in float32.
+GROUP_ENTRIES = 1 << 18
 MIN_GROUP = 256
 
 

@@ -50,6 +50,7 @@ class Run:
     tol: float
     value: float
     gap: float
+    n_iter: float
     seconds: list[float] = field(default_factory=list)
 
     def again(self):
@@ -176,9 +177,10 @@ def climb(name, solver, objective, limit, eps, goal):
         start = time.perf_counter()
         solver.run(tol)
         seconds = time.perf_counter() - start
-        value = objective.evaluate_result(**solver.get_result())["value"]
+        found = objective.evaluate_result(**solver.get_result())
+        value = found["value"]
         gap = solver.model.duality_gap_ if name.startswith(OURS) else np.nan
-        runs.append(Run(name, solver, tol, value, gap, [seconds]))
+        runs.append(Run(name, solver, tol, value, gap, found["n_iter"], [seconds]))
         if seconds > limit or gap <= 1e-3 * eps or value <= goal + 1e-2 * eps * abs(goal):
             break
         if not name.startswith(OURS) and len(runs) > 3 and abs(runs[-3].value - value) <= 1e-3 * eps * abs(value):

@@ -33,7 +33,7 @@ def main():
     losses, intercept, _ = SUITES[options.suite]
     benchmark = Benchmark(HERE)
     problems = [(*found, loss) for found in data_sets(benchmark, options) for loss in options.loss or losses]
-    figure, axes = plt.subplots(len(problems), 2, figsize=(10, 3.4 * len(problems)), squeeze=False, sharey="row")
+    figure, axes = plt.subplots(len(problems), 2, figsize=(11, 3.2 * len(problems)), squeeze=False, sharey="row")
     with threadpool_limits(1):
         for panels, (name, dataset, loss) in zip(axes, problems, strict=True):
             objective = benchmark.get_benchmark_objective().get_instance(loss=loss, C=options.C, intercept=intercept)
@@ -73,7 +73,7 @@ def draw(panels, title, found):
             panel.loglog(runs[:, column], runs[:, 2], marker=marker, ms=4, color=colour, label=name)
     panels[0].set(title=title, xlabel="seconds of a whole fit", ylabel="relative suboptimality")
     panels[1].set(xlabel="iterations (one pass over X each, at least)")
-    panels[0].legend(fontsize=7)
+    panels[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     for panel in panels:
         panel.grid(alpha=0.3)
 

@@ -177,6 +177,11 @@ def climb(name, solver, objective, limit, eps, goal):
         start = time.perf_counter()
         solver.run(tol)
         seconds = time.perf_counter() - start
+        if not runs and seconds < 1:
+            # The first call of all pays for imports and for finding the libraries' threads.
+            start = time.perf_counter()
+            solver.run(tol)
+            seconds = time.perf_counter() - start
         found = objective.evaluate_result(**solver.get_result())
         value = found["value"]
         gap = solver.model.duality_gap_ if name.startswith(OURS) else np.nan

@@ -53,7 +53,12 @@ class Design:
         if self.shape[0] * self.shape[1] > MAX_KEPT_ENTRIES or not self.objective.rows.dense:
             return None
         # Stored by columns: the products over rows then run along contiguous memory.
-        return np.asfortranarray(np.concatenate(list(self._form(None))))
+        columns = np.empty((self.shape[1], self.shape[0]), self.dtype)
+        standardization = self.objective.standardization
+        for where, block in self.objective.rows.dense_blocks():
+            columns[:-1, where] = standardization.apply(block).T
+        columns[-1] = 1.0 if self.objective.fit_intercept else 0.0
+        return columns.T
 
     @cached_property
     def gram(self) -> Array:

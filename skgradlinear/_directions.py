@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from ._conjugate_gradient import conjugate_gradient
-from ._design import RIDGE, Design, cholesky
+from ._design import MIN_COARSE_ENTRIES, RIDGE, Design, cholesky
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from .losses._base import Array, Curvature
@@ -85,8 +85,9 @@ class ExactNewton:
 
     @cached_property
     def design(self) -> Array:
-        """The standardized rows, shape (n, d + 1)."""
-        return np.asfortranarray(Design(self.objective, 0).take(None).astype(np.float64))
+        """The standardized rows, shape (n, d + 1); very few of them in float64 whatever X is, which costs nothing."""
+        rows = Design(self.objective, 0).take(None)
+        return rows if rows.size >= MIN_COARSE_ENTRIES else rows.astype(np.float64)
 
     @cached_property
     def squares(self) -> Array:
@@ -110,25 +111,27 @@ class ExactNewton:
         curvature = point.curvature(slice(None))
         weighted = curvature.diagonal * self.objective._row_weight
         if n_outputs == 1:
-            hessian = (self.design.T * weighted.T) @ self.design
+            hessian = (self.design.T * weighted.T.astype(self.design.dtype, copy=False)) @ self.design
         else:
             rows = np.zeros((len(weighted), n_outputs, n_outputs))
             np.einsum("ikk->ik", rows)[:] = weighted
             for sign, vector in curvature.dyads:
                 rows -= sign * (vector * self.objective._row_weight)[:, :, None] * vector[:, None, :]
-            pairs = (rows.reshape(len(rows), -1).T @ self.squares).reshape(n_outputs, n_outputs, order, order)
+            flat = rows.reshape(len(rows), -1).T.astype(self.squares.dtype)
+            pairs = (flat @ self.squares).reshape(n_outputs, n_outputs, order, order)
             hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
         diagonal = np.einsum("ii->i", hessian)
         level = float(diagonal.sum()) / len(diagonal)
         if self.shift:
             tied = hessian.reshape(n_outputs, order, n_outputs, order)
             np.einsum("kjlj->klj", tied)[:] += level * self.shift
-        diagonal += self.stiffness.ravel() + (RIDGE[hessian.dtype] * level + float(np.finfo(np.float64).tiny))
+        diagonal += self.stiffness.ravel().astype(hessian.dtype)
+        diagonal += RIDGE[hessian.dtype] * level + float(np.finfo(hessian.dtype).tiny)
         factor = cholesky(hessian)
 
         def solve(gradient: Array) -> Array:
-            stacked = cho_solve((factor, True), gradient.T.ravel(), check_finite=False)
-            direction: Array = stacked.reshape(n_outputs, order).T
+            stacked = cho_solve((factor, True), gradient.T.ravel().astype(factor.dtype), check_finite=False)
+            direction: Array = stacked.reshape(n_outputs, order).T.astype(np.float64)
             return direction
 
         return solve

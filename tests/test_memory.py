@@ -64,6 +64,7 @@ def test_several_classes_in_float64():
         SoftmaxClassifier(tol=1e-2),
         SigmoidClassifier(tol=1e-2),
         LinearSVMClassifier(loss="squared_hinge", multi_class="ovr", probability=False, tol=1e-2),
+        LinearSVMClassifier(probability=False, tol=0.2),
     ],
     ids=str,
 )

@@ -58,7 +58,9 @@ class Certificate:
 
 
 def relative(objective: Objective, value: float, gap: float) -> float:
-    """Gap relative to the objective, with a floor for objectives near zero."""
+    """Gap relative to the objective, with a floor for objectives near zero; infinite where the objective is."""
+    if not np.isfinite(value):
+        return np.inf
     return gap / max(abs(value), VALUE_FLOOR * objective.loss_at_zero)
 
 

@@ -102,8 +102,9 @@ class ExactNewton:
         order, n_outputs = objective.shape
         if not objective.rows.dense or order * n_outputs > MAX_EXACT_ORDER:
             return False
-        n_entries = len(objective.weight) * order
-        return n_entries <= MAX_EXACT_ENTRIES and (n_outputs == 1 or n_entries * order <= MAX_EXACT_ENTRIES)
+        n_rows = len(objective.weight)
+        largest = order if n_outputs == 1 else max(order, n_outputs) ** 2
+        return bool(n_rows * largest <= MAX_EXACT_ENTRIES)
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to the inverse Hessian at `point` times it."""
@@ -121,16 +122,20 @@ class ExactNewton:
             pairs = (flat @ self.squares).reshape(n_outputs, n_outputs, order, order)
             hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
         diagonal = np.einsum("ii->i", hessian)
-        level = float(diagonal.sum()) / len(diagonal)
         if self.shift:
-            tied = hessian.reshape(n_outputs, order, n_outputs, order)
-            np.einsum("kjlj->klj", tied)[:] += level * self.shift
-        diagonal += self.stiffness.ravel().astype(hessian.dtype)
-        diagonal += RIDGE[hessian.dtype] * level + float(np.finfo(hessian.dtype).tiny)
+            # Each column's own level: columns may differ by many orders of magnitude.
+            level = diagonal.reshape(n_outputs, order).mean(axis=0) * self.shift
+            np.einsum("kjlj->klj", hessian.reshape(n_outputs, order, n_outputs, order))[:] += level
+        diagonal += self.stiffness.ravel().astype(hessian.dtype) + np.finfo(hessian.dtype).tiny
+        scale = 1 / np.sqrt(diagonal)
+        hessian *= scale
+        hessian *= scale[:, None]
+        diagonal += RIDGE[hessian.dtype]
         factor = cholesky(hessian)
 
         def solve(gradient: Array) -> Array:
-            stacked = cho_solve((factor, True), gradient.T.ravel().astype(factor.dtype), check_finite=False)
+            stacked = scale * gradient.T.ravel().astype(factor.dtype)
+            stacked = scale * cho_solve((factor, True), stacked, check_finite=False)
             direction: Array = stacked.reshape(n_outputs, order).T.astype(np.float64)
             return direction
 
@@ -191,7 +196,7 @@ class SampledNewton:
             return None if kept is None else _Sample(kept, weight, diagonal, point.curvature(slice(None)), 0.0)
         n_rows, order = self.design.shape
         per_column = min(FIRST_ROWS + MORE_ROWS * self.n_directions, MAX_ROWS, MAX_SHARE * n_rows / order)
-        importance = diagonal.sum(axis=1, dtype=np.float64) * self.objective.weight
+        importance = diagonal.sum(axis=1, dtype=np.float64) * self.objective.weight + np.finfo(np.float64).tiny
         chosen, boost = self.design.pick(importance, int(max(per_column, FIRST_ROWS) * order))
         weight = (self.objective.weight[chosen] * boost).astype(self.objective.dtype)[:, None]
         rows = self.design.take(chosen)

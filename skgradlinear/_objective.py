@@ -20,7 +20,7 @@ from ._mean_loss import MeanLoss
 from ._standardization import Standardization
 from ._subspace import Subspace, line_search, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
-from .losses._base import Array, Indices, Labels
+from .losses._base import Array, Indices, Labels, checked_integers
 
 # A start's bias is good enough when the l1 norm of its gradient is this; float32 sums have no more digits.
 START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
@@ -389,13 +389,18 @@ class Objective:
         """The best bias of zero weights; rows of one label are one row then, unless the loss tells them apart."""
         alike = self
         if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
-            mass = np.bincount(self.y, self.weight)
-            labels = np.flatnonzero(np.bincount(self.y))
-            mass = mass[labels]
-            if self.fit_intercept and len(labels) == max(self.shape[1], 2) and mass.all():
-                known = self.loss.best_constant(mass / mass.sum() if self.shape[1] > 1 else mass[1:] / mass.sum())
+            n_labels = max(self.shape[1], 2)
+            codes = checked_integers(self.y, n_labels)
+            mass: Array = np.bincount(codes, self.weight, n_labels).astype(np.float64)
+            if self.fit_intercept and mass.all():
+                # Sums without the output's own rows: a difference would lose the weight of rare ones.
+                others = np.where(np.eye(n_labels, dtype=bool), 0.0, mass).sum(axis=1)
+                first = n_labels - self.shape[1]
+                known = self.loss.best_constant(mass[first:], others[first:])
                 if known is not None:
                     return known
+            labels = np.flatnonzero(np.bincount(codes))
+            mass = mass[labels]
             alike = self._with(y=labels, weight=mass, _row_weight=mass[:, None].astype(self.dtype))
         logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
         best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]

@@ -54,17 +54,17 @@ def line_search(objective: Objective, point: Evaluation, gradient: Array, direct
     first = float(np.vdot(gradient, direction.params))
     weighted = direction.logits * objective._row_weight
     low, high, low_slope, size = 0.0, 1.0, first, 1.0
-    for _ in range(MAX_SEARCH if first < 0 else 0):
+    for _ in range(MAX_SEARCH if -np.inf < first < 0 else 0):
         params = point.params + size * direction.params
         found = objective.evaluate(params, point.logits + direction.logits.dtype.type(size) * direction.logits)
         slope = sum(float(np.vdot(found.dlogits(rows).T, weighted[rows].T)) for rows in objective.mean_loss.groups())
         slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
         if (size == 1 and slope <= 0) or abs(slope) <= FLAT * abs(first):
             return found if found.value <= point.value + rounding(objective) * abs(point.value) else None
-        if slope > 0:
-            high, high_slope = size, slope
-        else:
+        if slope <= 0:
             low, low_slope = size, slope
+        else:
+            high, high_slope = size, slope
         size = low + min(max(low_slope / (low_slope - high_slope), 0.1), 0.9) * (high - low)
     return None
 

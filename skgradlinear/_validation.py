@@ -114,7 +114,7 @@ def _coded(y: Array, n_rows: int) -> tuple[Labels, Array, bool]:
         lowest, highest = int(y.min()), int(y.max())
         if highest - lowest < len(y) and highest <= np.iinfo(np.intp).max:
             # Integers in a narrow range need no sorting.
-            steps = (y - y.dtype.type(lowest)).astype(np.intp)
+            steps = y.astype(np.intp) - lowest
             found = np.flatnonzero(np.bincount(steps))
             code = np.empty(highest - lowest + 1, np.intp)
             code[found] = np.arange(len(found))

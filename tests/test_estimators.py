@@ -4,6 +4,8 @@ The penalty makes an objective strongly convex, so that a fit certified to a gap
 the optimal weights. Two fits of one optimum are compared to the sum of these distances (`reach`), and no further.
 """
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,6 +14,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
 from sklearn.datasets import load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -1046,3 +1049,49 @@ def test_alpha_scale_does_not_know_the_unit_of_all_columns(model, size, sparse):
     assert_allclose(scaled.alpha_, plain.alpha_ * size**2, rtol=1e-12)
     allowed = reach(plain) + reach(scaled) * size
     assert np.linalg.norm(scaled.coef_ * size - plain.coef_) <= allowed + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("labels", "n_rows"),
+    [
+        (np.array([-100, 0, 100], np.int8), 500),
+        (np.array([-20_000, 0, 20_000], np.int16), 50_000),
+        (np.array([2**63, 2**63 + 1, 2**63 + 5], np.uint64), 60),
+        (np.array([-(2**62), 0, 2**62]), 60),
+    ],
+    ids=str,
+)
+def test_integer_labels_of_any_width(labels, n_rows):
+    random = np.random.default_rng(0)
+    codes = np.arange(n_rows) % 3
+    X = random.standard_normal((n_rows, 3)) + 2 * np.eye(3)[codes]
+    model = SoftmaxClassifier(tol=1e-3).fit(X, labels[codes])
+    assert_array_equal(model.classes_, labels)
+    assert model.classes_.dtype == labels.dtype
+    assert_allclose(model.coef_, SoftmaxClassifier(tol=1e-3).fit(X, codes).coef_)
+    assert set(model.predict(X).tolist()) <= set(labels.tolist())
+
+
+@pytest.mark.parametrize("model", [SigmoidClassifier(), SoftmaxClassifier()], ids=str)
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("rare", [1e-15, 1e-17, 1e-30])
+def test_a_class_of_next_to_no_weight_leaves_everything_finite(model, n_classes, rare):
+    X = np.random.default_rng(0).standard_normal((90, 3))
+    y = np.arange(90) % n_classes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = clone(model).fit(X, y, np.where(y == 0, rare, 1.0))
+    assert np.isfinite(fitted.intercept_).all()
+    assert np.isfinite(fitted.objective_)
+    assert fitted.duality_gap_ > 0
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e7, 1e9])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("alpha", [0, 1e-6])
+def test_columns_of_any_scale_without_standardization(scale, n_classes, alpha):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((300, 3))
+    y = (2 * X @ random.standard_normal((3, n_classes)) + random.gumbel(size=(300, n_classes))).argmax(axis=1)
+    fitted = SoftmaxClassifier(standardize=False, alpha=alpha).fit(X * [1, scale, 1], y)
+    assert fitted.n_iter_ <= 25

@@ -13,8 +13,8 @@ N, D = 40_000, 400
 
 def allowance(n, d, n_outputs, itemsize):
     """Bytes that a fit of dense rows may take besides X, as the user guide states it."""
-    logits = 14 * n * n_outputs * itemsize
-    factors = (20 + 2 * n_outputs) * d**2 * 4
+    logits = 10 * n * n_outputs * itemsize
+    factors = (20 + n_outputs) * d**2 * 4
     return logits + factors + 60 * n + 8_000_000
 
 
@@ -75,6 +75,14 @@ def test_the_formula_for_dense_rows(model, n_classes, dtype):
     n_outputs = n_classes if n_classes > 2 else 1
     # A certificate in float64 follows a fit in float32: its logits count twice.
     assert peak(lambda: model.fit(X, y)) <= allowance(N, D, n_outputs, 8)
+
+
+@pytest.mark.parametrize(("d", "n_classes"), [(1, 40), (2, 20), (5, 3)])
+def test_the_formula_for_few_columns(d, n_classes):
+    n = 30_000
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((n, d)), random.integers(0, n_classes, n)
+    assert peak(lambda: SoftmaxClassifier(tol=1e-2).fit(X, y)) <= allowance(n, d, n_classes, 8)
 
 
 def test_a_tall_fit_takes_a_tenth_of_X():

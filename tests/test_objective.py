@@ -13,6 +13,7 @@ from zoo import HINGES, LOSSES, PLAIN, PUBLIC, SEPARATE_LABELS, SMOOTH, plain_ob
 from skgradlinear import Objective
 from skgradlinear.gradient_check import check_gradient, check_hessp
 from skgradlinear.losses import CrammerSingerHinge, Loss, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
+from skgradlinear.solvers import solve
 
 EPS = np.finfo(np.float64).eps
 WEIGHT = np.random.default_rng(7).integers(0, 4, 40) * 0.7
@@ -377,3 +378,10 @@ def test_only_plain_hinges_can_be_smoothed() -> None:
         make("softmax").smoothed(1.0)
     with pytest.raises(ValueError, match="no dual centre"):
         make("softmax").maximizer(make("softmax").at(np.zeros((4, 3))))
+
+
+def test_labels_may_be_floats_that_are_integers() -> None:
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    y = np.arange(60) % 2
+    results = [solve(Objective(X, labels, SigmoidLoss(), alpha=0.1)) for labels in (y, y.astype(float))]
+    assert np.array_equal(results[0].params, results[1].params)

@@ -107,10 +107,10 @@ class Loss(ABC):
         """The loss of some of the rows; another only where the loss holds something for each row."""
         return self
 
-    def best_constant(self, shares: Array) -> Array | None:
+    def best_constant(self, own: Array, others: Array) -> Array | None:
         """Logits, shape (K,), of the best model without columns; None if there is no formula.
 
-        `shares`, shape (K,), are the weights of the outputs' positive rows, neither 0 nor 1.
+        `own` and `others`, shape (K,) and positive, are the weights of each output's rows and of all other rows.
         """
         return None
 

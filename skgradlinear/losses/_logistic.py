@@ -61,9 +61,9 @@ class SoftmaxLoss(Loss):
         entropy: Array = xlogy(mass, mass).sum(axis=1)
         return np.where(outside, np.inf, entropy)
 
-    def best_constant(self, shares: Array) -> Array:
-        """``log(shares)``, with mean zero."""
-        logits: Array = np.log(shares)
+    def best_constant(self, own: Array, others: Array) -> Array:
+        """``log(own)``, with mean zero."""
+        logits: Array = np.log(own)
         logits -= logits.mean()
         return logits
 
@@ -173,9 +173,9 @@ class SigmoidLoss(Loss):
         entropy: Array = (xlogy(miss, miss) + xlogy(1 - miss, 1 - miss)).sum(axis=1)
         return np.where(outside.any(axis=1), np.inf, entropy)
 
-    def best_constant(self, shares: Array) -> Array:
-        """``log(shares / (1 - shares))``."""
-        constant: Array = np.log(shares) - np.log1p(-shares)
+    def best_constant(self, own: Array, others: Array) -> Array:
+        """``log(own / others)``."""
+        constant: Array = np.log(own) - np.log(others)
         return constant
 
     def proba(self, logits: Array) -> Array:

@@ -70,6 +70,8 @@ def main():
     parser.add_argument("--npz", type=Path, help="folder of npz files; see datasets/files.py")
     parser.add_argument("--data", nargs="+", help="only these data sets")
     parser.add_argument("--loss", nargs="+", help="only these losses of the suite")
+    parser.add_argument("--C", type=float, nargs="+", help="1 and 0.01 by default, 1 and 10 for sparse rows")
+    parser.add_argument("--solvers", nargs="+", default=[""], help="only those whose names hold one of these")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--patience", type=float, default=30, help="a peer may take this many times as long as we do")
     parser.add_argument("--out", type=Path, default=Path("headline.csv"))
@@ -84,7 +86,7 @@ def main():
         writer.writeheader()
         for (name, dataset), loss in itertools.product(data_sets(benchmark, options), options.loss or losses):
             data = dataset.get_data()
-            for C in (1.0, 10.0) if sp.issparse(data["X"]) else (1.0, 0.01):
+            for C in options.C or ((1.0, 10.0) if sp.issparse(data["X"]) else (1.0, 0.01)):
                 objective = benchmark.get_benchmark_objective().get_instance(loss=loss, C=C, intercept=intercept)
                 objective.set_data(**data)
                 for row in compare(benchmark, objective, levels, options):
@@ -125,7 +127,8 @@ def solvers(benchmark, objective):
 def compare(benchmark, objective, levels, options):
     """Rows of the table for one objective: at each level of true relative suboptimality, ours and the best peer."""
     runs = []
-    everybody = sorted(solvers(benchmark, objective), key=lambda pair: not pair[0].startswith(OURS))
+    everybody = [pair for pair in solvers(benchmark, objective) if any(part in pair[0] for part in options.solvers)]
+    everybody.sort(key=lambda pair: not pair[0].startswith(OURS))
     limit = np.inf
     for name, solver in everybody:
         goal = min((run.value for run in runs if run.gap <= 1e-2 * min(levels)), default=-np.inf)

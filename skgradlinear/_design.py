@@ -10,6 +10,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg import cho_factor, solve_triangular
 
+from ._rows import CSRRows
 from .losses._base import Array, Indices
 
 if TYPE_CHECKING:
@@ -63,7 +64,20 @@ class Design:
     @cached_property
     def gram(self) -> Array:
         """``sum_i w_i z_i z_i'``, shape (d + 1, d + 1)."""
-        return self.weighted_gram(self.objective.weight)
+        rows, weight = self.objective.rows, self.objective.weight
+        return self._sparse_gram(rows, weight) if isinstance(rows, CSRRows) else self.weighted_gram(weight)
+
+    def _sparse_gram(self, rows: CSRRows, weight: Array) -> Array:
+        """The same from the products of the entries that are stored: the standardization acts on their sums."""
+        objective, standardization = self.objective, self.objective.standardization
+        mean, scale = standardization.mean, standardization.inverse_scale
+        sums = rows.pull(weight[:, None].astype(rows.dtype))[:, 0]
+        total = np.empty((self.shape[1], self.shape[1]))
+        total[:-1, :-1] = rows.gram(weight) - np.outer(mean, sums) - np.outer(sums, mean) + np.outer(mean, mean)
+        total[:-1, :-1] *= np.outer(scale, scale)
+        total[-1, :-1] = total[:-1, -1] = (sums - mean) * scale if objective.fit_intercept else 0.0
+        total[-1, -1] = 1.0 if objective.fit_intercept else 0.0
+        return total.astype(self.dtype)
 
     @cached_property
     def leverage(self) -> Array:

@@ -219,6 +219,14 @@ class CSRRows(Rows):
         product: Array = squares.T @ np.ascontiguousarray(weights, self.dtype)
         return product.astype(np.float64)
 
+    def gram(self, weight: Array) -> Array:
+        """``sum_i weight_i x_i x_i'``, shape (d, d), float64, without making rows dense."""
+        heavy = type(self.X)(
+            (self.X.data * np.repeat(weight, np.diff(self.X.indptr)), self.X.indices, self.X.indptr), shape=self.X.shape
+        )
+        product: Array = (self.X.T @ heavy).toarray().astype(np.float64)
+        return product
+
     def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
         """Small groups of rows made dense."""
         n, d = self.shape

@@ -20,7 +20,7 @@ ALLOWED = {
     "_calibration": LOSSES,
     "_certificate": LOSSES | {"_evaluation", "_subspace"},
     "_conjugate_gradient": LOSSES,
-    "_design": LOSSES,
+    "_design": LOSSES | {"_rows"},
     "_differences": LOSSES,
     "_directions": LOSSES | {"_conjugate_gradient", "_design", "_evaluation", "_preconditioner"},
     "_evaluation": LOSSES | {"_mean_loss"},

@@ -150,3 +150,27 @@ def test_a_sample_is_a_small_part_of_many_rows():
     assert boost.min() >= 1
     # The sample stands for all rows: its weights sum to about their number.
     assert 0.8 <= boost.sum() / len(y) * 1.15 <= 1.3
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_the_gram_of_sparse_rows_is_that_of_dense_ones(fit_intercept, standardize):
+    random = np.random.default_rng(0)
+    X = sp.random_array((400, 12), density=0.2, format="csr", rng=random)
+    weight = random.integers(0, 4, 400)
+    grams = [
+        Design(
+            Objective(
+                rows,
+                np.arange(400) % 2,
+                SigmoidLoss(),
+                alpha=1e-3,
+                sample_weight=weight,
+                fit_intercept=fit_intercept,
+                standardize=standardize,
+            ),
+            0,
+        ).gram
+        for rows in (X, X.toarray())
+    ]
+    np.testing.assert_allclose(grams[0], grams[1], rtol=1e-10, atol=1e-13)

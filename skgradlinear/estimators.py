@@ -25,7 +25,7 @@ from .losses._base import Array
 from .solvers import Result, solve
 
 # The scores of a fold need no proof. Measured on nine problems: folds solved to 500 times tol=1e-4, from the whole
-# fit's solution, move the log-loss of unseen rows by -0.7 to +1.4 percent, mostly less than 0.2, in a third of the time.
+# fit's solution, move the log-loss of unseen rows by -0.7 to +1.4 percent, mostly below 0.2, in a third of the time.
 FOLD_SLACK, MAX_FOLD_GAP = 500, 0.05
 
 

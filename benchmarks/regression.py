@@ -77,7 +77,7 @@ def measure(checkout):
         sys.exit(f"{checkout} holds no skgradlinear; pass the root of a checkout.")
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve())}
     found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", CHILD],
+        [sys.executable, "-c", CHILD],
         cwd=checkout,
         env=environment,
         check=True,

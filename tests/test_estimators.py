@@ -1079,6 +1079,7 @@ def test_a_class_of_next_to_no_weight_leaves_everything_finite(model, n_classes,
     X = np.random.default_rng(0).standard_normal((90, 3))
     y = np.arange(90) % n_classes
     with warnings.catch_warnings():
+        # Whether the objective of such weights can be certified is not the question here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = clone(model).fit(X, y, np.where(y == 0, rare, 1.0))
     assert np.isfinite(fitted.intercept_).all()

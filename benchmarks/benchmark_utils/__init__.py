@@ -56,6 +56,7 @@ class Peer(BaseSolver):
 
     def run(self, tol):
         with warnings.catch_warnings():
+            # How far a fit has come is measured from its coefficients.
             warnings.simplefilter("ignore", ConvergenceWarning)
             X = self.X
             self.scaler = StandardScaler().fit(X) if self.scaled else None

@@ -16,7 +16,6 @@ ROWS = LOSSES | {"_standardization", "_evaluation"}
 ALLOWED = {
     "__init__": {"_objective", "estimators", "gradient_check"},
     "__main__": {"_compare"},
-    "_base": {"_rows", "_objective", "_threads", "_validation", "losses", "solvers"},
     "_calibration": LOSSES,
     "_certificate": LOSSES | {"_evaluation", "_subspace"},
     "_conjugate_gradient": LOSSES,
@@ -32,13 +31,13 @@ ALLOWED = {
     "_subspace": LOSSES | {"_evaluation"},
     "_threads": set(),
     "_validation": LOSSES,
-    "estimators": LOSSES | {"_base", "_calibration", "_objective", "_validation", "solvers"},
+    "estimators": LOSSES | {"_calibration", "_objective", "_rows", "_threads", "_validation", "estimators", "solvers"},
     "gradient_check": LOSSES | {"_differences", "_objective"},
     "losses": LOSSES,
     "solvers": {"solvers"},
     "_compare": {"_compare", "__init__"},
 }
-MAY_IMPORT_SKLEARN = {"_base", "_calibration", "_validation", "estimators", "_compare"}
+MAY_IMPORT_SKLEARN = {"_calibration", "_validation", "estimators", "_compare"}
 OPTIONAL = {"matplotlib", "pandas", "polars", "pyarrow"}
 MODULES = sorted(ROOT.rglob("*.py"))
 

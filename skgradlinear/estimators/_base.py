@@ -15,13 +15,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from . import _rows
-from ._objective import Objective
-from ._threads import for_pass
-from ._validation import Problem, check_parameters, check_problem, check_rows
-from .losses import Loss
-from .losses._base import Array
-from .solvers import Iteration, Result, Status, solve
+from .. import _rows
+from .._objective import Objective
+from .._threads import for_pass
+from .._validation import Problem, check_parameters, check_problem, check_rows
+from ..losses import Loss
+from ..losses._base import Array
+from ..solvers import Iteration, Result, Status, solve
 
 # Prior variance of a logit under alpha="scale". Measured: over 28 data sets 20 comes closest on average to the best of
 # all strengths tried, in accuracy and in log-loss.

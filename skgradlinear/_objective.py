@@ -215,6 +215,23 @@ class Objective:
         )
         return other.with_alpha(self.alpha)
 
+    def on_rows(self, indices: Indices) -> Self:
+        """The objective as some of the rows estimate it, without bias if they are drawn at random.
+
+        Weights stay relative to the total of all rows, whose share in number is all that they are scaled by.
+        """
+        changes = self._weighted(self.weight[indices] * (len(self.weight) / len(indices)))
+        return self._with(rows=self.rows.take(indices), y=self.y[indices], loss=self.loss.part(indices), **changes)
+
+    def without_rows(self, indices: Indices) -> Self:
+        """The objective as all rows but some estimate it; these stay, without a weight."""
+        weight = self.weight * (len(self.weight) / (len(self.weight) - len(indices)))
+        weight[indices] = 0.0
+        return self._with(**self._weighted(weight))
+
+    def _weighted(self, weight: Array) -> dict[str, Array]:
+        return {"weight": weight, "_row_weight": weight.astype(self.dtype)[:, None]}
+
     def in_float64(self) -> Self:
         """The same objective computed in float64, block by block; rows are shared."""
         dtype = np.dtype(np.float64)

@@ -209,7 +209,7 @@ def _factors_from_dict(class_weight: Any, classes: Array) -> Array:
     return factors
 
 
-def check_parameters(estimator: Any, solvers: set[str]) -> None:
+def check_parameters(estimator: Any, solvers: set[str], objects: type) -> None:
     """Raise for a constructor parameter of the wrong type or out of range; the message names the value."""
     alpha = estimator.alpha
     if isinstance(alpha, str):
@@ -226,7 +226,13 @@ def check_parameters(estimator: Any, solvers: set[str]) -> None:
     standardize = estimator.standardize
     if not (isinstance(standardize, (bool, np.bool_)) or (isinstance(standardize, str) and standardize == "auto")):
         raise ValueError(f"standardize must be 'auto', True or False; got {standardize!r}.")
-    check_option(estimator, "solver", solvers | {"auto"})
+    if isinstance(estimator.solver, str):
+        check_option(estimator, "solver", solvers | {"auto"})
+    elif isinstance(estimator.solver, type) or not isinstance(estimator.solver, objects):
+        raise TypeError(
+            f"solver must be one of {sorted(solvers | {'auto'})} or a solver object such as SGD(); got "
+            f"{estimator.solver!r} of type {type(estimator.solver).__name__}."
+        )
     _check_seed(estimator.random_state)
 
 

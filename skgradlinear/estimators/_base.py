@@ -21,7 +21,7 @@ from .._threads import for_pass
 from .._validation import Problem, check_parameters, check_problem, check_rows
 from ..losses import Loss
 from ..losses._base import Array
-from ..solvers import Iteration, Result, Status, solve
+from ..solvers import Iteration, Result, Solver, Status, solve
 
 # Prior variance of a logit under alpha="scale". Measured: over 28 data sets 20 comes closest on average to the best of
 # all strengths tried, in accuracy and in log-loss.
@@ -114,7 +114,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         return labels
 
     def _check_parameters(self) -> None:
-        check_parameters(self, set(self._solvers))
+        check_parameters(self, set(self._solvers), Solver)
 
     def _make_objective(self, problem: Problem) -> Objective:
         loss, n_outputs = self._make_loss(problem)
@@ -150,14 +150,14 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         result = solve(
             objective,
             start,
-            solver="auto" if objective.non_smooth else self.solver,
+            solver=self._chosen_solver(objective),
             tol=self.tol,
             max_iter=self.max_iter,
             random_state=self._seed(),
             callback=self._reporter(),
             state=None if start is None else self._last_state(objective),
         )
-        if result.status is not Status.CONVERGED:
+        if result.status not in (Status.CONVERGED, Status.EARLY, Status.INTERRUPTED):
             proof = "relative duality gap" if objective.alpha else "largest scaled gradient entry"
             warnings.warn(
                 f"{type(self).__name__} has {result.status.value}. Its {proof} is {result.measure:.2e}, above "
@@ -166,6 +166,10 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=3,
             )
         return result
+
+    def _chosen_solver(self, objective: Objective) -> str | Solver:
+        """The solver's object; names other than "auto" are for smooth losses."""
+        return "auto" if objective.non_smooth and isinstance(self.solver, str) else self.solver
 
     def _last_state(self, objective: Objective) -> Any:
         """Duals of the last fit of a hinge, if they are of as many rows and outputs."""
@@ -178,14 +182,16 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31))
 
-    def _reporter(self) -> Callable[[Iteration], None] | None:
+    def _reporter(self) -> Callable[[Iteration, Array], None] | None:
         if not self.verbose:
             return None
         name = type(self).__name__
 
-        def report(iteration: Iteration) -> None:
-            line = f"[{name}] {iteration.n_iter:4d}  objective {iteration.value:.8g}  gap {iteration.measure:.1e}\n"
-            sys.stdout.write(line)
+        def report(iteration: Iteration, params: Array) -> None:
+            sys.stdout.write(
+                f"[{name}] {iteration.n_iter:4d}  objective {iteration.value:.8g}  gap {iteration.measure:.1e}  "
+                f"{iteration.seconds:.2f} s\n"
+            )
 
         return report
 

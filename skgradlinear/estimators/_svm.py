@@ -210,7 +210,7 @@ class LinearSVMClassifier(LinearClassifier):
             found = solve(
                 fold,
                 start,
-                solver="auto" if fold.non_smooth else self.solver,
+                solver=self._chosen_solver(fold),
                 tol=min(FOLD_SLACK * self.tol, max(self.tol, MAX_FOLD_GAP)),
                 max_iter=self.max_iter,
                 random_state=self._seed(),

@@ -114,6 +114,10 @@ class Loss(ABC):
         """
         return None
 
+    def curvature_bound(self, n_outputs: int) -> float:
+        """Upper bound on the eigenvalues of a row's second derivative; infinite if there is none or none is known."""
+        return np.inf
+
     def hessp(self, logits: Array, y: Labels, direction: Array) -> Array:
         """Hessian of each row's loss times the same row of `direction`, shape (n, K)."""
         return self.curvature(logits, y).matvec(direction)

@@ -84,6 +84,10 @@ class _BoxHinge(SmoothedLoss):
         stiffness *= logits.dtype.type(1 / self.mu)
         return self.margins.curvature(stiffness, y)
 
+    def curvature_bound(self, n_outputs: int) -> float:
+        """``||M||^2 / mu``."""
+        return self.margins.squared_norm(n_outputs) / self.mu if self.mu else np.inf
+
     def conjugate(self, dual: Array, y: Labels) -> Array:
         """``sum_j (mu/2) (p_j - c_j)^2 - p_j`` of the ``p`` behind `dual`, shape (n,); inf outside the box."""
         gradient, y = check_logits(dual, y)
@@ -166,6 +170,10 @@ class _SquaredHinge(Loss):
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """``2 M' diag(active) M`` of each row."""
         return self._box().curvature(logits, y)
+
+    def curvature_bound(self, n_outputs: int) -> float:
+        """``2 ||M||^2``."""
+        return self._box().curvature_bound(n_outputs)
 
     def conjugate(self, dual: Array, y: Labels) -> Array:
         """``sum_j p_j^2 / 4 - p_j`` of the ``p >= 0`` behind `dual`, shape (n,); inf where there is none."""
@@ -332,6 +340,10 @@ class SmoothedCrammerSingerHinge(SmoothedLoss):
         count = active.sum(axis=1, keepdims=True)
         active[count[:, 0] <= 1] = 0
         return Curvature(active / self.mu, ((1.0, active / np.sqrt(self.mu * np.maximum(count, 1))),))
+
+    def curvature_bound(self, n_outputs: int) -> float:
+        """``1 / mu``: a projection does not expand."""
+        return 1 / self.mu
 
     def conjugate(self, dual: Array, y: Labels) -> Array:
         """``(mu/2) ||p - c||^2 - sum over j != y of p_j`` of ``p = dual + e_y``, shape (n,); inf off the simplex."""

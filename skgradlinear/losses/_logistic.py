@@ -61,6 +61,10 @@ class SoftmaxLoss(Loss):
         entropy: Array = xlogy(mass, mass).sum(axis=1)
         return np.where(outside, np.inf, entropy)
 
+    def curvature_bound(self, n_outputs: int) -> float:
+        """``diag(p) - p p' <= 1/2`` (Böhning, 1992, "Multinomial logistic regression algorithm")."""
+        return 0.5
+
     def best_constant(self, own: Array, others: Array) -> Array:
         """``log(own)``, with mean zero."""
         logits: Array = np.log(own)
@@ -172,6 +176,10 @@ class SigmoidLoss(Loss):
         miss = np.clip(miss, 0, 1)
         entropy: Array = (xlogy(miss, miss) + xlogy(1 - miss, 1 - miss)).sum(axis=1)
         return np.where(outside.any(axis=1), np.inf, entropy)
+
+    def curvature_bound(self, n_outputs: int) -> float:
+        """``p (1 - p) <= 1/4``."""
+        return 0.25
 
     def best_constant(self, own: Array, others: Array) -> Array:
         """``log(own / others)``."""

@@ -31,6 +31,10 @@ class Margins(ABC):
         """``M' diag(stiffness) M`` of each row."""
 
     @abstractmethod
+    def squared_norm(self, n_outputs: int) -> float:
+        """``||M||^2`` for a row of so many outputs."""
+
+    @abstractmethod
     def duals(self, gradient: Array, y: Labels) -> tuple[Array, Mask]:
         """The ``dual`` with ``M' dual = gradient`` and, shape (n,), whether a row has none."""
 
@@ -53,6 +57,10 @@ class OneVsRestMargins(Margins):
     def curvature(self, stiffness: Array, y: Labels) -> Curvature:
         """The diagonal `stiffness` itself, since ``t_k**2 = 1``."""
         return Curvature(stiffness)
+
+    def squared_norm(self, n_outputs: int) -> float:
+        """1: ``M`` is a diagonal of signs."""
+        return 1.0
 
     def duals(self, gradient: Array, y: Labels) -> tuple[Array, Mask]:
         """``-t_k gradient_k``; every row has one."""
@@ -97,6 +105,10 @@ class WestonWatkinsMargins(Margins):
         idle = total == 0
         plus[idle] = minus[idle] = 0
         return Curvature(diagonal, ((1.0, plus), (-1.0, minus)))
+
+    def squared_norm(self, n_outputs: int) -> float:
+        """K: ``M'M`` is the Laplacian of a star with K - 1 leaves."""
+        return float(n_outputs)
 
     def duals(self, gradient: Array, y: Labels) -> tuple[Array, Mask]:
         """The gradient without its own-class entry, which must balance the others."""

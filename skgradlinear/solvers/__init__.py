@@ -1,9 +1,38 @@
-"""Solvers: functions of an objective and a start that return an immutable result."""
+"""Solvers: minimizers of an objective from a start, with an immutable result.
 
-from ._lbfgs import lbfgs
+A solver object holds the parameters of one, to be passed to an estimator or searched; the functions are the
+algorithms behind some of them.
+"""
+
+from ._adam import Adam
+from ._first_order import FirstOrder, FirstOrderState
+from ._gradient_descent import GradientDescent
+from ._lbfgs import LBFGS, lbfgs
+from ._newton_cg import NewtonCG
 from ._recentred import Centre, recentred
 from ._result import Iteration, Result, Status
-from ._solve import solve
+from ._sgd import SGD
+from ._solve import Recentred, SubspaceNewton, solve
+from ._solver import Solver
 from ._subspace_newton import subspace_newton
 
-__all__ = ["Centre", "Iteration", "Result", "Status", "lbfgs", "recentred", "solve", "subspace_newton"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adam",
+    "Centre",
+    "FirstOrder",
+    "FirstOrderState",
+    "GradientDescent",
+    "Iteration",
+    "NewtonCG",
+    "Recentred",
+    "Result",
+    "Solver",
+    "Status",
+    "SubspaceNewton",
+    "lbfgs",
+    "recentred",
+    "solve",
+    "subspace_newton",
+]

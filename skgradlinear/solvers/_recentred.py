@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._result import PATIENCE, Array, Callback, Iteration, Result, Status, check_options, stalled
+from ._result import PATIENCE, Array, Callback, History, Result, Status, check_kinks, check_limits, stalled
 from ._subspace_newton import REFORM, descend
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def recentred(
     random_state : int, default=0
         Seed of the row samples behind the preconditioner of large problems.
     callback : callable, default=None
-        Called with an `Iteration` at the start and after each step; a true return value stops the solver.
+        Called with an `Iteration` and the parameters at the start and after each step; a true return value stops the
+        solver.
     state : Centre, default=None
         ``result.state`` of an earlier solution of a similar problem on the same rows.
 
@@ -107,12 +108,13 @@ def recentred(
     >>> print(result.status.name, result.measure <= 1e-6)
     CONVERGED True
     """
-    check_options("recentred", objective, tol, max_iter)
+    check_kinks("'recentred'", objective)
+    check_limits(objective, tol, max_iter)
     centre = state or Centre(FIRST_MU, None)
     smooth = _smoothed(objective, centre)
     point = smooth.start(params)
     best = _Best(np.inf, -np.inf, point.params)
-    history: list[Iteration] = []
+    history = History(callback)
     steps: list[Any] = []
     gains: list[float] = []
     directions = objective.directions(random_state)
@@ -129,14 +131,14 @@ def recentred(
             if measure > tol:
                 point, steps = smooth.at(point.params), []
                 gradient = smooth.gradient(point)
-        history.append(Iteration(n_iter, best.value, measure))
-        stopped = callback is not None and callback(history[-1])
+        history.note(best.value, measure, best.params)
         if measure <= tol:
             status = Status.CONVERGED
             break
-        if stopped or n_iter == max_iter:
+        if history.stopped or n_iter == max_iter:
+            status = Status.INTERRUPTED if history.stopped else Status.MAX_ITER
             break
-        if stalled(history) and _idle(objective, point, gains, best.value - best.bound):
+        if stalled(history.iterations) and _idle(objective, point, gains, best.value - best.bound):
             status = Status.STALLED
             break
         smoothing = value - bound - lacking
@@ -160,9 +162,9 @@ def recentred(
         best.value,
         max(best.value - best.bound, 0.0),
         measure,
-        history[-1].n_iter,
+        history.n_iter,
         status,
-        tuple(history),
+        tuple(history.iterations),
         Centre(centre.mu, smooth.maximizer(point)),
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,12 @@ class Status(Enum):
 
     CONVERGED = "converged: the certificate holds"
     MAX_ITER = "stopped at max_iter; raise max_iter, or accept more with a larger tol or alpha"
+    MAX_EPOCHS = (
+        "stopped at the solver's max_epochs; raise max_epochs, let the learning rate decay, or accept more with a larger "
+        "tol or alpha"
+    )
+    EARLY = "stopped early: the loss of the held-out rows has not improved for `patience` epochs"
+    INTERRUPTED = "stopped because a callback asked for it"
     STALLED = "found no further decrease in this precision; raise tol or alpha"
 
 
@@ -31,16 +38,23 @@ class Iteration:
     Parameters
     ----------
     n_iter : int
-        Number of steps taken so far.
+        Number of steps taken so far; of epochs for first-order solvers.
     value : float
         Objective.
     measure : float
         Relative duality gap (without a penalty: the scaled gradient), what ``tol`` is compared with.
+    seconds : float
+        Time since the solver was started. Two iterations that differ in nothing else are equal.
     """
 
     n_iter: int
     value: float
     measure: float
+    seconds: float = field(default=0.0, compare=False)
+
+    def after(self, earlier: Iteration) -> Iteration:
+        """The same iteration of a solver that went on where another one had ended."""
+        return replace(self, n_iter=earlier.n_iter + self.n_iter, seconds=earlier.seconds + self.seconds)
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,43 @@ class Result:
     state: Any = field(default=None, repr=False)
 
 
-Callback = Callable[[Iteration], Any]
+# Called with an iteration and the parameters there, at the start and after each step; a true return value stops.
+Callback = Callable[[Iteration, Array], Any]
+
+
+class History:
+    """The iterations of a solver that is running, and its callback."""
+
+    def __init__(self, callback: Callback | None) -> None:
+        self.iterations: list[Iteration] = []
+        self.stopped = False
+        self._callback = callback
+        self._started = perf_counter()
+
+    def note(self, value: float, measure: float, params: Array) -> bool:
+        """Record a point and show it to the callback; whether that asks to stop."""
+        seconds = perf_counter() - self._started
+        self.iterations.append(Iteration(len(self.iterations), value, measure, seconds))
+        self.stopped = self._callback is not None and bool(self._callback(self.iterations[-1], params))
+        return self.stopped
+
+    @property
+    def n_iter(self) -> int:
+        """Number of steps so far."""
+        return len(self.iterations) - 1
+
+    def result(self, point: Any, certificate: Any, status: Status) -> Result:
+        """The result of a solver that ends at a point with this certificate."""
+        return Result(
+            point.params,
+            point.value,
+            certificate.gap,
+            certificate.measure,
+            self.n_iter,
+            status,
+            tuple(self.iterations),
+        )
+
 
 # Iterations without a better certificate, or a lower objective, before a solver gives up in this precision.
 PATIENCE = 60
@@ -93,14 +143,26 @@ def stalled(history: list[Iteration]) -> bool:
     return not better_proof and min(i.value for i in recent) >= lowest - 1e-9 * abs(lowest)
 
 
-def check_options(solver: str, objective: Objective, tol: float, max_iter: int) -> None:
-    """Raise unless the options are in range and the solver, for smooth losses or for kinks, fits the objective."""
-    if objective.non_smooth != (solver == "recentred"):
-        fits = "'recentred'" if objective.non_smooth else "'subspace_newton' or 'lbfgs'"
-        raise ValueError(f"solver {solver!r} does not fit {objective.loss!r}; use {fits}, or 'auto'.")
+def check_limits(objective: Objective, tol: float, max_iter: int) -> None:
+    """Raise unless the options are in range, and there is something to prove a hinge's solution by."""
     if objective.non_smooth and not objective.alpha:
         raise ValueError(f"{objective.loss!r} with alpha=0 has no certificate; use a positive alpha, however small.")
     if not tol > 0:
         raise ValueError(f"tol must be a number > 0; got {tol!r}.")
     if not max_iter >= 0:
         raise ValueError(f"max_iter must be an integer >= 0; got {max_iter!r}.")
+
+
+def check_smooth(solver: str, objective: Objective) -> None:
+    """Raise if a solver that needs a smooth loss is given a plain hinge."""
+    if objective.non_smooth:
+        raise ValueError(
+            f"solver {solver} does not fit {objective.loss!r}, which has kinks; use 'recentred', GradientDescent(), "
+            "SGD(), Adam() or 'auto'."
+        )
+
+
+def check_kinks(solver: str, objective: Objective) -> None:
+    """Raise if a solver of plain hinges is given a smooth loss."""
+    if not objective.non_smooth:
+        raise ValueError(f"solver {solver} does not fit {objective.loss!r}; use 'subspace_newton', 'lbfgs' or 'auto'.")

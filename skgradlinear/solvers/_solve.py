@@ -1,28 +1,109 @@
-"""The choice of a solver, and the two precisions."""
+"""The package's own two algorithms as solver objects, and the choice of a solver."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ._lbfgs import lbfgs
+from ._lbfgs import LBFGS
 from ._recentred import recentred
-from ._result import Array, Callback, Iteration, Result
+from ._result import Array, Callback, Result
+from ._solver import Options, Solver, check_integer
 from ._subspace_newton import subspace_newton
 
 if TYPE_CHECKING:
     from .._objective import Objective
 
-SOLVERS = {"subspace_newton": subspace_newton, "lbfgs": lbfgs, "recentred": recentred}
+
+class SubspaceNewton(Solver):
+    """Preconditioned subspace Newton as a solver object, for losses without kinks.
+
+    Parameters
+    ----------
+    memory : int, default=None
+        How many earlier steps take part in the search; up to 2 if None, by the quality of the directions.
+
+    See Also
+    --------
+    subspace_newton : The same as a function, with the algorithm.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skgradlinear import SoftmaxClassifier
+    >>> from skgradlinear.solvers import SubspaceNewton
+    >>> model = SoftmaxClassifier(solver=SubspaceNewton(memory=5)).fit(*load_iris(return_X_y=True))
+    >>> model.duality_gap_ <= 1e-4
+    True
+    """
+
+    def __init__(self, memory: int | None = None) -> None:
+        self.memory = memory
+
+    def _check(self) -> None:
+        if self.memory is not None:
+            check_integer("memory of SubspaceNewton", self.memory, 0)
+
+    def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
+        return subspace_newton(
+            objective,
+            params,
+            tol=options.tol,
+            max_iter=options.max_iter,
+            memory=self.memory,
+            random_state=options.random_state,
+            callback=options.callback,
+        )
+
+
+class Recentred(Solver):
+    """Smoothing around moving centres as a solver object, for plain hinges.
+
+    Parameters
+    ----------
+    memory : int, default=2
+        How many earlier steps take part in the search.
+
+    See Also
+    --------
+    recentred : The same as a function, with the algorithm.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skgradlinear import LinearSVMClassifier
+    >>> from skgradlinear.solvers import Recentred
+    >>> model = LinearSVMClassifier(solver=Recentred(memory=1)).fit(*load_iris(return_X_y=True))
+    >>> model.duality_gap_ <= 1e-4
+    True
+    """
+
+    def __init__(self, memory: int = 2) -> None:
+        self.memory = memory
+
+    def _check(self) -> None:
+        check_integer("memory of Recentred", self.memory, 0)
+
+    def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
+        return recentred(
+            objective,
+            params,
+            tol=options.tol,
+            max_iter=options.max_iter,
+            memory=self.memory,
+            random_state=options.random_state,
+            callback=options.callback,
+            state=options.state,
+        )
+
+
+SOLVERS: dict[str, Solver] = {"subspace_newton": SubspaceNewton(), "lbfgs": LBFGS(), "recentred": Recentred()}
 
 
 def solve(
     objective: Objective,
     params: Array | None = None,
     *,
-    solver: str = "auto",
+    solver: str | Solver = "auto",
     tol: float = 1e-4,
     max_iter: int = 1000,
     random_state: int = 0,
@@ -41,7 +122,7 @@ def solve(
         What to minimize.
     params : ndarray of shape (d + 1, K), default=None
         Start, zeros if None.
-    solver : {"auto", "subspace_newton", "recentred", "lbfgs"}, default="auto"
+    solver : {"auto", "subspace_newton", "recentred", "lbfgs"} or Solver, default="auto"
         "auto" is "recentred" for losses with kinks and "subspace_newton" for the others.
     tol : float, default=1e-4
         Relative duality gap to stop at.
@@ -50,7 +131,8 @@ def solve(
     random_state : int, default=0
         Seed of the row samples behind preconditioners.
     callback : callable, default=None
-        Called with an `Iteration` at the start and after each step; a true return value stops the solver.
+        Called with an `Iteration` and the parameters at the start and after each step; a true return value stops the
+        solver.
     state : object, default=None
         ``result.state`` of a similar problem on the same rows.
     certified : bool, default=True
@@ -76,42 +158,19 @@ def solve(
     >>> print(result.status.value)
     converged: the certificate holds
     """
-    if solver == "auto":
+    if isinstance(solver, str) and solver == "auto":
         solver = "recentred" if objective.non_smooth else "subspace_newton"
-    if solver not in SOLVERS:
-        raise ValueError(f"solver must be 'auto' or one of {sorted(SOLVERS)}; got {solver!r}.")
-    options: dict[str, Any] = {"tol": tol, "random_state": random_state, "callback": callback}
-    if solver == "recentred":
-        options["state"] = state
-    run = SOLVERS[solver]
-    if objective.dtype == np.float64 or not certified:
-        return run(objective, params, max_iter=max_iter, **options)
-    watched = _Watched(callback)
-    options["callback"] = watched
-    draft = run(objective, params, max_iter=max_iter, **options)
-    if solver == "recentred":
-        options["state"] = draft.state
-    watched.n_earlier = draft.n_iter
-    rest = 0 if watched.stopped else max(max_iter - draft.n_iter, 0)
-    final = run(objective.in_float64(), draft.params, max_iter=rest, **options)
-    later = tuple(_after(draft.n_iter, iteration) for iteration in final.history)
-    return replace(final, n_iter=draft.n_iter + final.n_iter, history=draft.history[:-1] + later)
-
-
-def _after(n_earlier: int, iteration: Iteration) -> Iteration:
-    return replace(iteration, n_iter=n_earlier + iteration.n_iter)
-
-
-class _Watched:
-    """A callback that goes on counting in the second precision, and whose stop ends both."""
-
-    def __init__(self, callback: Callback | None) -> None:
-        self.callback = callback
-        self.n_earlier = 0
-        self.stopped = False
-
-    def __call__(self, iteration: Iteration) -> bool:
-        """Pass the iteration on."""
-        if self.callback is not None and self.callback(_after(self.n_earlier, iteration)):
-            self.stopped = True
-        return self.stopped
+    if not isinstance(solver, Solver):
+        if solver not in SOLVERS:
+            raise ValueError(f"solver must be 'auto', one of {sorted(SOLVERS)} or a solver object; got {solver!r}.")
+        solver = SOLVERS[solver]
+    return solver.solve(
+        objective,
+        params,
+        tol=tol,
+        max_iter=max_iter,
+        random_state=random_state,
+        callback=callback,
+        state=state,
+        certified=certified,
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._result import Array, Callback, Iteration, Result, Status, check_options, stalled
+from ._result import Array, Callback, History, Result, Status, check_limits, check_smooth, stalled
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -50,7 +50,8 @@ def subspace_newton(
     random_state : int, default=0
         Seed of the row samples behind the preconditioner of large problems.
     callback : callable, default=None
-        Called with an `Iteration` at the start and after each step; a true return value stops the solver.
+        Called with an `Iteration` and the parameters at the start and after each step; a true return value stops the
+        solver.
 
     Returns
     -------
@@ -78,11 +79,12 @@ def subspace_newton(
     >>> print(result.status.name, round(result.value, 4), result.measure <= 1e-6)
     CONVERGED 0.2437 True
     """
-    check_options("subspace_newton", objective, tol, max_iter)
+    check_smooth("'subspace_newton'", objective)
+    check_limits(objective, tol, max_iter)
     directions = objective.directions(random_state)
     memory = directions.memory if memory is None else memory
     point = objective.start(params)
-    history: list[Iteration] = []
+    history = History(callback)
     steps: list[Any] = []
     status = Status.MAX_ITER
     for n_iter in range(max_iter + 1):
@@ -91,14 +93,14 @@ def subspace_newton(
             # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten.
             point, gradient, certificate = objective.assess(objective.at(point.params), tol)
             steps = steps if certificate.measure <= tol else []
-        history.append(Iteration(n_iter, point.value, certificate.measure))
-        stopped = callback is not None and callback(history[-1])
+        history.note(point.value, certificate.measure, point.params)
         if certificate.measure <= tol:
             status = Status.CONVERGED
             break
-        if stopped or n_iter == max_iter:
+        if history.stopped or n_iter == max_iter:
+            status = Status.INTERRUPTED if history.stopped else Status.MAX_ITER
             break
-        if stalled(history):
+        if stalled(history.iterations):
             status = Status.STALLED
             break
         solve = directions.at(point)
@@ -111,9 +113,7 @@ def subspace_newton(
             status = Status.STALLED
             break
         point = moved if (n_iter + 1) % REFORM else objective.at(moved.params)
-    return Result(
-        point.params, point.value, certificate.gap, certificate.measure, history[-1].n_iter, status, tuple(history)
-    )
+    return history.result(point, certificate, status)
 
 
 def descend(

@@ -1,0 +1,73 @@
+"""What a point that was found by steps along gradients is worth: its objective and a certified gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._result import Array
+
+if TYPE_CHECKING:
+    from .._objective import Objective
+
+# An objective this many times above the larger of its start and of the zero model's, at so many points in a row, will
+# not come down again.
+FAR, FAR_POINTS = 10.0, 5
+
+
+@dataclass(frozen=True)
+class Report:
+    """A point, free of common shifts and, for a smooth loss, with the best bias for its weights; and what it proves."""
+
+    params: Array
+    logits: Array
+    value: float
+    measure: float
+
+
+class Judge:
+    """Certifies one point after the other; the highest of their lower bounds holds for all of them."""
+
+    def __init__(self, objective: Objective, tol: float) -> None:
+        self.objective = objective
+        self.tol = tol
+        self.best: Report
+        self._bound = -np.inf
+        self._scale = 0.0
+        self._n_far = 0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last points are all far above the first."""
+        return self._n_far >= FAR_POINTS
+
+    def assess(self, params: Array) -> Report:
+        """Objective and gap of the next point."""
+        objective = self.objective
+        # What overflows is far.
+        with np.errstate(over="ignore", invalid="ignore"):
+            point = objective.at(objective.free_of_shift(params))
+            self._scale = self._scale or max(point.value, objective.loss_at_zero)
+            far = not point.value <= FAR * self._scale
+            self._n_far = self._n_far + 1 if far else 0
+            if far:
+                report = Report(point.params, point.logits, point.value, np.inf)
+            else:
+                if objective.non_smooth:
+                    certificate = objective.certificate(point)
+                else:
+                    point, _, certificate = objective.assess(objective.with_best_bias(point), self.tol)
+                report = Report(point.params, point.logits, point.value, certificate.measure)
+                self._bound = max(self._bound, point.value - certificate.gap)
+        if not hasattr(self, "best") or report.value < self.best.value:
+            self.best = report
+        return Report(report.params, report.logits, report.value, self.proof(report)[1])
+
+    def proof(self, report: Report) -> tuple[float, float]:
+        """Gap and measure of a point by what all points have proved; without a penalty by its own gradient."""
+        if not self.objective.alpha:
+            return np.nan, report.measure
+        gap = max(report.value - self._bound, 0.0)
+        return gap, self.objective.relative_gap(report.value, gap)

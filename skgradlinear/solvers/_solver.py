@@ -1,0 +1,161 @@
+"""What a solver object is: parameters that can be searched, and a `solve` whose gap is certified in float64."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from ._result import Array, Callback, Iteration, Result, Status, check_limits
+
+if TYPE_CHECKING:
+    from .._objective import Objective
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every solver is told besides the problem and a start; see `Solver.solve`."""
+
+    tol: float
+    max_iter: int
+    random_state: int
+    callback: Callback | None
+    state: Any
+
+
+class Solver(BaseEstimator):
+    """A minimizer of objectives, with its parameters: abstract.
+
+    The parameters are those of scikit-learn's estimators (``get_params``, ``set_params``, ``clone``), so that a search
+    reaches them as ``solver__name``. They are checked when the solver is used.
+
+    See Also
+    --------
+    SubspaceNewton : The default of smooth losses.
+    Recentred : The default of plain hinges.
+    LBFGS : SciPy's quasi-Newton method.
+    NewtonCG : Newton's method with conjugate gradients.
+    GradientDescent : All rows for every step.
+    SGD : A mini-batch for every step.
+    Adam : A mini-batch for every step, and a rate for every coefficient.
+    """
+
+    def solve(
+        self,
+        objective: Objective,
+        params: Array | None = None,
+        *,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        random_state: int = 0,
+        callback: Callback | None = None,
+        state: Any = None,
+        certified: bool = True,
+    ) -> Result:
+        """Minimize an objective to a gap that is certified in float64.
+
+        Rows computed in float32 are solved in float32 first; the result is checked, and if need be improved, with the
+        same rows computed in float64.
+
+        Parameters
+        ----------
+        objective : Objective
+            What to minimize.
+        params : ndarray of shape (d + 1, K), default=None
+            Start, in standardized units; the solver's own if None.
+        tol : float, default=1e-4
+            Relative duality gap to stop at.
+        max_iter : int, default=1000
+            Largest number of steps, or of epochs.
+        random_state : int, default=0
+            Seed of whatever is drawn.
+        callback : callable, default=None
+            Called with an `Iteration` and the parameters there, at the start and after each step; a true return value
+            stops the solver.
+        state : object, default=None
+            ``result.state`` of a similar problem on the same rows, for solvers that return one.
+        certified : bool, default=True
+            Whether what was found in float32 is checked and improved in float64.
+
+        Returns
+        -------
+        Result
+            The solution and its certificate.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter of the solver or an option is out of range, or the solver does not fit the loss.
+        """
+        self._check()
+        check_limits(objective, tol, max_iter)
+        max_iter = self._limited(max_iter)
+        options = Options(tol, max_iter, random_state, callback, state)
+        if objective.dtype == np.float64 or not certified:
+            return self._minimize(objective, params, options)
+        watched = _Watched(callback)
+        draft = self._minimize(objective, params, replace(options, callback=watched))
+        watched.earlier = draft.history[-1]
+        # Only a solver that came to its own end goes on.
+        ended = draft.status in (Status.CONVERGED, Status.STALLED)
+        rest = max(max_iter - draft.n_iter, 0) if ended else 0
+        options = replace(options, callback=watched, max_iter=rest, state=draft.state)
+        final = self._minimize(objective.in_float64(), draft.params, options)
+        later = tuple(iteration.after(draft.history[-1]) for iteration in final.history)
+        status = final.status if ended or final.status is Status.CONVERGED else draft.status
+        n_iter = draft.n_iter + final.n_iter
+        return replace(final, n_iter=n_iter, history=draft.history[:-1] + later, status=status)
+
+    def _limited(self, max_iter: int) -> int:
+        """The largest number of iterations, given the caller's."""
+        return max_iter
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raise for a parameter of the wrong type or out of range."""
+
+    @abstractmethod
+    def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
+        """Minimize in the objective's own precision."""
+
+
+class _Watched:
+    """A callback that goes on counting in the second precision, and whose stop ends both."""
+
+    def __init__(self, callback: Callback | None) -> None:
+        self.callback = callback
+        self.earlier: Iteration | None = None
+        self.stopped = False
+
+    def __call__(self, iteration: Iteration, params: Array) -> bool:
+        """Pass the iteration on."""
+        counted = iteration if self.earlier is None else iteration.after(self.earlier)
+        if self.callback is not None and self.callback(counted, params):
+            self.stopped = True
+        return self.stopped
+
+
+def check_integer(name: str, value: Any, low: int) -> None:
+    """Raise unless a parameter is an integer >= `low`."""
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an integer >= {low}; got {value!r} of type {type(value).__name__}.")
+    if value < low:
+        raise ValueError(f"{name} must be an integer >= {low}; got {value!r}.")
+
+
+def check_real(name: str, value: Any, wanted: str, low: float, high: float = np.inf, *, closed: bool = False) -> None:
+    """Raise unless a parameter is a number in (low, high), or in [low, high) if closed."""
+    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be {wanted}; got {value!r} of type {type(value).__name__}.")
+    if not (low <= float(value) < high if closed else low < float(value) < high):
+        raise ValueError(f"{name} must be {wanted}; got {value!r}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise unless a parameter is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}.")

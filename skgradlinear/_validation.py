@@ -228,7 +228,7 @@ def check_parameters(estimator: Any, solvers: set[str], objects: type) -> None:
         raise ValueError(f"standardize must be 'auto', True or False; got {standardize!r}.")
     if isinstance(estimator.solver, str):
         check_option(estimator, "solver", solvers | {"auto"})
-    elif isinstance(estimator.solver, type) or not isinstance(estimator.solver, objects):
+    elif not isinstance(estimator.solver, objects):
         raise TypeError(
             f"solver must be one of {sorted(solvers | {'auto'})} or a solver object such as SGD(); got "
             f"{estimator.solver!r} of type {type(estimator.solver).__name__}."

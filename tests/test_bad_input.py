@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skgradlinear import LinearSVMClassifier, SigmoidClassifier, SoftmaxClassifier
+from skgradlinear.solvers import SGD
 
 N = 12
 X = np.random.default_rng(0).standard_normal((N, 3))
@@ -186,7 +187,8 @@ WRONG = {
     "solver": [
         ("newton", ValueError, "'auto', 'lbfgs', 'subspace_newton'.*got 'newton'"),
         ("recentred", ValueError, "'auto', 'lbfgs', 'subspace_newton'.*got 'recentred'"),
-        (None, ValueError, "got None"),
+        (None, TypeError, "got None of type NoneType"),
+        (SGD, TypeError, "a solver object such as SGD"),
     ],
     "verbose": [(-1, ValueError, "integer >= 0; got -1"), ("loud", TypeError, "got 'loud' of type str")],
     "random_state": [

@@ -70,7 +70,7 @@ def test_an_iteration_is_one_pass(passes, kind):
     passes["entries"] = X.size
     objective = Objective(kind(X), y, SoftmaxLoss(), alpha=1e-3)
     seen = []
-    result = solve(objective, tol=1e-5, callback=lambda iteration: seen.append(total(passes)) and None)
+    result = solve(objective, tol=1e-5, callback=lambda iteration, params: seen.append(total(passes)) and None)
     assert result.n_iter >= 3
     steps = np.diff(seen[:-1])
     # Leverages of a sample are one skinny product, once.

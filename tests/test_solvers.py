@@ -210,7 +210,7 @@ def test_hinges_end_when_rounding_has_the_last_word(name: str, dtype: type) -> N
 def test_callback_sees_every_iteration_and_stops(solver: str, name: str) -> None:
     seen: list[Iteration] = []
 
-    def watch(iteration: Iteration) -> bool:
+    def watch(iteration: Iteration, params: np.ndarray) -> bool:
         seen.append(iteration)
         return iteration.n_iter == 3
 
@@ -218,14 +218,14 @@ def test_callback_sees_every_iteration_and_stops(solver: str, name: str) -> None
     assert [i.n_iter for i in seen] == [0, 1, 2, 3]
     assert seen == list(result.history)
     assert result.n_iter == 3
-    assert result.status is Status.MAX_ITER
+    assert result.status is Status.INTERRUPTED
 
 
 @every_solver_and_loss
 def test_callback_that_returns_nothing_changes_nothing(solver: str, name: str) -> None:
     seen: list[Iteration] = []
     objective = random_problem(PUBLIC[name])
-    watched = SOLVERS[solver](objective, tol=1e-5, callback=seen.append)
+    watched = SOLVERS[solver](objective, tol=1e-5, callback=lambda iteration, params: seen.append(iteration))
     alone = SOLVERS[solver](objective, tol=1e-5)
     assert np.array_equal(watched.params, alone.params)
     # The last line of the history may be a polished bias; all others are what the callback saw.
@@ -319,7 +319,7 @@ def test_float32_rows_are_solved_to_a_gap_of_float64(name: str) -> None:
     objective = random_problem(PUBLIC[name])
     single = Objective(np.float32(objective.rows.X), objective.y, PUBLIC[name], alpha=0.05, n_outputs=3)
     seen: list[Iteration] = []
-    result = solve(single, tol=1e-7, callback=seen.append)
+    result = solve(single, tol=1e-7, callback=lambda iteration, params: seen.append(iteration))
     assert result.status is Status.CONVERGED
     exact = single.in_float64()
     assert result.value == pytest.approx(exact.value(result.params), rel=1e-13)
@@ -337,12 +337,12 @@ def test_a_stop_in_single_precision_is_a_stop(name: str) -> None:
     single = Objective(np.float32(objective.rows.X), objective.y, PUBLIC[name], alpha=0.05, n_outputs=3)
     seen: list[Iteration] = []
 
-    def watch(iteration: Iteration) -> bool:
+    def watch(iteration: Iteration, params: np.ndarray) -> bool:
         seen.append(iteration)
         return iteration.n_iter == 1
 
     result = solve(single, tol=1e-12, callback=watch)
-    assert result.status is Status.MAX_ITER
+    assert result.status is Status.INTERRUPTED
     assert result.n_iter == 1
     # The last point is looked at once more, in double precision.
     assert [i.n_iter for i in seen] == [0, 1, 1]
@@ -370,13 +370,17 @@ def test_max_iter_is_shared_by_the_two_precisions() -> None:
 @pytest.mark.parametrize(
     ("loss", "solver", "message"),
     [
-        (SoftmaxLoss(), "newton", "solver must be 'auto' or one of .*got 'newton'"),
+        (SoftmaxLoss(), "newton", "solver must be 'auto', one of .* or a solver object; got 'newton'"),
         (
             SoftmaxLoss(),
             "recentred",
-            r"solver 'recentred' does not fit SoftmaxLoss\(\); use 'subspace_newton' or 'lbfgs'",
+            r"solver 'recentred' does not fit SoftmaxLoss\(\); use 'subspace_newton', 'lbfgs' or",
         ),
-        (WestonWatkinsHinge(), "lbfgs", r"solver 'lbfgs' does not fit WestonWatkinsHinge\(\); use 'recentred'"),
+        (
+            WestonWatkinsHinge(),
+            "lbfgs",
+            r"solver 'lbfgs' does not fit WestonWatkinsHinge\(\), which has kinks; use 'recentred'",
+        ),
         (WestonWatkinsHinge(), "subspace_newton", "does not fit"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ from .._validation import Problem, check_parameters, check_problem, check_rows
 from ..losses import Loss
 from ..losses._base import Array
 from ..solvers import Iteration, Result, Solver, Status, solve
+from ._callbacks import CallbackSupportMixin, FitTasks, Watcher, each_of, of_iteration, with_callbacks
 
 # Prior variance of a logit under alpha="scale". Measured: over 28 data sets 20 comes closest on average to the best of
 # all strengths tried, in accuracy and in log-loss.
@@ -30,7 +30,7 @@ LOGIT_VARIANCE = 20.0
 LEAST_HINGE_SHARE = 1e-6
 
 
-class LinearClassifier(ClassifierMixin, BaseEstimator):
+class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Abstract linear classifier: validation, the objective, a solver, and coefficients in original units."""
 
     _multilabel = False
@@ -64,18 +64,35 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         ValueError, TypeError
             If an input or a parameter is refused; the estimator is then left as it was.
         """
-        self._check_parameters()
-        problem = check_problem(self, X, y, sample_weight, multilabel=self._multilabel)
-        n_entries = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
-        with for_pass(n_entries * len(problem.classes)):
-            objective = self._make_objective(problem)
-            result = self._solve(objective, self._start(problem, objective))
-            fitted = self._describe(problem, objective, result)
+        result, fitted = self._learn(X, y, sample_weight)
+        if result.status not in (Status.CONVERGED, Status.EARLY, Status.INTERRUPTED):
+            proof = "relative duality gap" if fitted["alpha_"] else "largest scaled gradient entry"
+            warnings.warn(
+                f"{type(self).__name__} has {result.status.value}. Its {proof} is {result.measure:.2e}, above "
+                f"tol={self.tol:g} (after {result.n_iter} iterations).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         # Nothing of an earlier fit stays: it may have had names, or a temperature, that this one has not.
         for name in ("n_features_in_", "feature_names_in_", "temperature_"):
             self.__dict__.pop(name, None)
         self.__dict__.update(fitted)
         return self
+
+    @with_callbacks
+    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[Result, dict[str, Any]]:
+        """The solver's result, and all that `fit` sets; the estimator itself is left as it is."""
+        self._check_parameters()
+        problem = check_problem(self, X, y, sample_weight, multilabel=self._multilabel)
+        tasks = FitTasks.of(self, X, y, sample_weight, self._max_steps())
+        n_entries = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
+        with for_pass(n_entries * len(problem.classes)):
+            objective = self._make_objective(problem)
+            result = self._solve(objective, self._start(problem, objective), self._watcher(tasks, problem, objective))
+            fitted = self._describe(problem, objective, result)
+        if tasks is not None:
+            tasks.finish(fitted)
+        return result, fitted
 
     def decision_function(self, X: Any) -> Array:
         """Logits of rows: ``X @ coef_.T + intercept_``, computed without the cancellation of large means.
@@ -115,6 +132,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_parameters(self, set(self._solvers), Solver)
+        if isinstance(self.solver, Solver):
+            self.solver.check()
 
     def _make_objective(self, problem: Problem) -> Objective:
         loss, n_outputs = self._make_loss(problem)
@@ -146,26 +165,17 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             return None
         return objective.standardization.from_original_units(self.coef_.T, self.intercept_)
 
-    def _solve(self, objective: Objective, start: Array | None) -> Result:
-        result = solve(
+    def _solve(self, objective: Objective, start: Array | None, watcher: Watcher | None) -> Result:
+        return solve(
             objective,
             start,
             solver=self._chosen_solver(objective),
             tol=self.tol,
             max_iter=self.max_iter,
             random_state=self._seed(),
-            callback=self._reporter(),
+            callback=watcher,
             state=None if start is None else self._last_state(objective),
         )
-        if result.status not in (Status.CONVERGED, Status.EARLY, Status.INTERRUPTED):
-            proof = "relative duality gap" if objective.alpha else "largest scaled gradient entry"
-            warnings.warn(
-                f"{type(self).__name__} has {result.status.value}. Its {proof} is {result.measure:.2e}, above "
-                f"tol={self.tol:g} (after {result.n_iter} iterations).",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        return result
 
     def _chosen_solver(self, objective: Objective) -> str | Solver:
         """The solver's object; names other than "auto" are for smooth losses."""
@@ -182,34 +192,48 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31))
 
-    def _reporter(self) -> Callable[[Iteration, Array], None] | None:
-        if not self.verbose:
-            return None
-        name = type(self).__name__
+    def _max_steps(self) -> int:
+        """The largest number of iterations of the solver."""
+        return self.solver.limited(self.max_iter) if isinstance(self.solver, Solver) else int(self.max_iter)
 
-        def report(iteration: Iteration, params: Array) -> None:
-            sys.stdout.write(
-                f"[{name}] {iteration.n_iter:4d}  objective {iteration.value:.8g}  gap {iteration.measure:.1e}  "
-                f"{iteration.seconds:.2f} s\n"
-            )
+    def _watcher(self, tasks: FitTasks | None, problem: Problem, objective: Objective) -> Watcher | None:
+        """What the solver calls at each iteration: scikit-learn's callbacks, and a line of text if `verbose`."""
+        watchers: list[Watcher] = [self._report] if self.verbose else []
 
-        return report
+        def attributes(iteration: Iteration, params: Array) -> dict[str, Any]:
+            return of_iteration(iteration, self._model(problem, objective, params), objective.alpha)
 
-    def _describe(self, problem: Problem, objective: Objective, result: Result) -> dict[str, Any]:
-        """Everything `fit` sets, complete before any of it is set."""
-        coefficients, intercept = objective.to_original_units(result.params)
+        if tasks is not None:
+            watchers.append(lambda iteration, params: tasks.iterated(iteration, lambda: attributes(iteration, params)))
+        return each_of(watchers)
+
+    def _report(self, iteration: Iteration, params: Array) -> None:
+        sys.stdout.write(
+            f"[{type(self).__name__}] {iteration.n_iter:4d}  objective {iteration.value:.8g}  "
+            f"gap {iteration.measure:.1e}  {iteration.seconds:.2f} s\n"
+        )
+
+    def _model(self, problem: Problem, objective: Objective, params: Array) -> dict[str, Any]:
+        """The attributes that predictions are made of."""
+        coefficients, intercept = objective.to_original_units(params)
         return {
             **problem.features,
             "classes_": problem.classes,
             "coef_": np.ascontiguousarray(coefficients.T),
             "intercept_": intercept,
             "alpha_": objective.alpha,
+            "_pivot": objective.standardization.mean if objective.far_from_zero else None,
+            "_fitted_multilabel": problem.multilabel,
+        }
+
+    def _describe(self, problem: Problem, objective: Objective, result: Result) -> dict[str, Any]:
+        """Everything `fit` sets, complete before any of it is set."""
+        return {
+            **self._model(problem, objective, result.params),
             "n_iter_": max(result.n_iter, 1),
             "objective_": result.value,
             "duality_gap_": result.measure if objective.alpha else np.nan,
             "loss_curve_": np.array([iteration.value for iteration in result.history]),
-            "_pivot": objective.standardization.mean if objective.far_from_zero else None,
-            "_fitted_multilabel": problem.multilabel,
             "_state": result.state if self.warm_start else None,
         }
 

@@ -10,6 +10,7 @@ from .. import _calibration
 from .._validation import Problem
 from ..losses import Loss, SigmoidLoss
 from ..losses._base import Array
+from ..solvers import Solver
 from ._base import LinearClassifier
 
 
@@ -39,17 +40,18 @@ class SigmoidClassifier(LinearClassifier):
     tol : float, default=1e-4
         Relative duality gap to stop at: the objective is certified to be within ``tol`` times itself of the minimum.
     max_iter : int, default=1000
-        Largest number of iterations.
+        Largest number of iterations; of epochs for solvers that count these.
     warm_start : bool, default=False
         Whether to start from the last solution.
-    solver : {"auto", "subspace_newton", "lbfgs"}, default="auto"
+    solver : {"auto", "subspace_newton", "lbfgs"} or Solver, default="auto"
         "subspace_newton" minimizes over a preconditioned gradient and the last steps, "lbfgs" is SciPy's; "auto" picks
-        the former.
+        the former. Objects such as ``SGD(learning_rate=0.1)`` have parameters of their own; see
+        :mod:`skgradlinear.solvers`.
     random_state : int, RandomState or None, default=0
         Seed of the row samples behind the preconditioner of large problems. The result depends on it only within
         `tol`.
     verbose : int, default=0
-        Whether to print a line per iteration.
+        Whether to print a line per iteration: its number, the objective, the gap and the seconds since the start.
 
     Attributes
     ----------
@@ -104,7 +106,7 @@ class SigmoidClassifier(LinearClassifier):
         tol: float = 1e-4,
         max_iter: int = 1000,
         warm_start: bool = False,
-        solver: str = "auto",
+        solver: str | Solver = "auto",
         random_state: Any = 0,
         verbose: int = 0,
     ) -> None:

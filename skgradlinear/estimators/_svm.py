@@ -19,7 +19,7 @@ from ..losses import (
     WestonWatkinsSquaredHinge,
 )
 from ..losses._base import Array
-from ..solvers import Result, solve
+from ..solvers import Result, Solver, Status, solve
 from ._base import LinearClassifier
 
 # The scores of a fold need no proof. Measured on nine problems: folds solved to 500 times tol=1e-4, from the whole
@@ -75,17 +75,19 @@ class LinearSVMClassifier(LinearClassifier):
     tol : float, default=1e-4
         Relative duality gap to stop at: the objective is certified to be within ``tol`` times itself of the minimum.
     max_iter : int, default=1000
-        Largest number of iterations.
+        Largest number of iterations; of epochs for solvers that count these.
     warm_start : bool, default=False
         Whether to start from the last solution.
-    solver : {"auto", "subspace_newton", "lbfgs"}, default="auto"
+    solver : {"auto", "subspace_newton", "lbfgs"} or Solver, default="auto"
         Solver of the squared hinges; "auto" is "subspace_newton". The plain hinges have a solver of their own, which
-        smooths them around moving centres.
+        smooths them around moving centres, whatever name is given here. Objects are taken at their word: of
+        :mod:`skgradlinear.solvers`, ``GradientDescent``, ``SGD``, ``Adam`` and ``Recentred`` solve plain hinges, and
+        all but ``Recentred`` the squared ones.
     random_state : int, RandomState or None, default=0
         Seed of the row samples behind the preconditioner of large problems. The result depends on it only within
         `tol`.
     verbose : int, default=0
-        Whether to print a line per iteration.
+        Whether to print a line per iteration: its number, the objective, the gap and the seconds since the start.
 
     Attributes
     ----------
@@ -146,7 +148,7 @@ class LinearSVMClassifier(LinearClassifier):
         tol: float = 1e-4,
         max_iter: int = 1000,
         warm_start: bool = False,
-        solver: str = "auto",
+        solver: str | Solver = "auto",
         random_state: Any = 0,
         verbose: int = 0,
     ) -> None:
@@ -190,6 +192,10 @@ class LinearSVMClassifier(LinearClassifier):
         square: dict[str, Loss] = {"weston_watkins": WestonWatkinsSquaredHinge(), "ovr": OneVsRestSquaredHinge()}
         return (square if squared else plain)[self.multi_class], n_classes
 
+    def _model(self, problem: Problem, objective: Objective, params: Array) -> dict[str, Any]:
+        # Folds are solved after the fit; until then scores are probabilities' logits as they are.
+        return {**super()._model(problem, objective, params), **({"temperature_": 1.0} if self.probability else {})}
+
     def _describe(self, problem: Problem, objective: Objective, result: Result) -> dict[str, Any]:
         fitted = super()._describe(problem, objective, result)
         if self.probability is not False:
@@ -200,13 +206,15 @@ class LinearSVMClassifier(LinearClassifier):
         """Temperature of out-of-fold scores; a fold is the same rows with the held-out ones' weights set to zero."""
         n_classes = len(problem.classes)
         coefficients, intercept = objective.to_original_units(result.params)
+        converged = result.status is Status.CONVERGED
         scores, labels, weights = [], [], []
         for kept, held in _calibration.folds(self.cv, problem.X, problem.y, problem.sample_weight):
             usable = _calibration.learnable(problem.y, kept, held, problem.weight, n_classes)
             if not (usable & (problem.sample_weight > 0)).any():
                 continue
             fold = objective.restricted(kept, problem.weight, problem.sample_weight)
-            start = fold.standardization.from_original_units(coefficients, intercept)
+            # A fold that may not get far from its start must not have seen its held-out rows in it.
+            start = fold.standardization.from_original_units(coefficients, intercept) if converged else None
             found = solve(
                 fold,
                 start,
@@ -214,7 +222,7 @@ class LinearSVMClassifier(LinearClassifier):
                 tol=min(FOLD_SLACK * self.tol, max(self.tol, MAX_FOLD_GAP)),
                 max_iter=self.max_iter,
                 random_state=self._seed(),
-                state=None if result.state is None else result.state.restarted(),
+                state=None if result.state is None or not converged else result.state.restarted(),
                 certified=False,
             )
             scores.append(fold.logits(found.params)[usable])

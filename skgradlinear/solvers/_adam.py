@@ -67,7 +67,7 @@ class Adam(Stochastic):
     >>> from sklearn.datasets import load_iris
     >>> from skgradlinear import SoftmaxClassifier
     >>> from skgradlinear.solvers import Adam
-    >>> solver = Adam(learning_rate=0.3, schedule="inverse_sqrt", averaging=True)
+    >>> solver = Adam(learning_rate=0.1, max_epochs=300)
     >>> model = SoftmaxClassifier(solver=solver, tol=1e-2).fit(*load_iris(return_X_y=True))
     >>> model.duality_gap_ <= 1e-2
     True

@@ -140,7 +140,7 @@ class FirstOrder(Solver):
     def _check_rule(self, objective: Objective) -> None:
         """Raise for a parameter of the solver's own that is out of range, or does not fit the objective."""
 
-    def _check(self) -> None:
+    def check(self) -> None:
         name = type(self).__name__
         if isinstance(self.learning_rate, str):
             if self.learning_rate != "auto":
@@ -155,7 +155,7 @@ class FirstOrder(Solver):
         check_integer(f"patience of {name}", self.patience, 1)
         check_init(name, self.init)
 
-    def _limited(self, max_iter: int) -> int:
+    def limited(self, max_iter: int) -> int:
         return min(max_iter, self.max_epochs)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
@@ -247,15 +247,21 @@ def largest_curvature(objective: Objective) -> tuple[float, float]:
     The eigenvalue comes from the power iteration, from as many starts as there are outputs: an estimate from below.
     """
     loss = objective.smoothed(HINGE_SMOOTHING).loss if objective.non_smooth else objective.loss
-    vectors = np.random.default_rng(0).standard_normal(objective.shape)
-    size = np.ones(1)
+    vectors: Array = np.random.default_rng(0).standard_normal(objective.shape)
+    size: Array = np.ones(1)
     for _ in range(POWER_PASSES):
         vectors = vectors / np.linalg.norm(vectors, axis=0)
-        logits = objective.logits(vectors)
-        product = objective.pull(lambda rows, logits=logits: logits[rows], vectors)
-        product[:-1] -= objective.alpha * vectors[:-1]
+        product = _second_moments(objective, vectors)
         size = np.linalg.norm(product, axis=0)
         if not size.all():
             break
         vectors = product
     return loss.curvature_bound(objective.shape[1]), float(size.max())
+
+
+def _second_moments(objective: Objective, vectors: Array) -> Array:
+    """The weighted mean of the rows' products with themselves, a column of ones among them, times some vectors."""
+    logits = objective.logits(vectors)
+    product = objective.pull(lambda rows: logits[rows], vectors)
+    product[:-1] -= objective.alpha * vectors[:-1]
+    return product

@@ -104,12 +104,7 @@ class GradientDescent(FirstOrder):
             momentum = float(self.momentum)
             velocity = momentum * moments[0] + gradient
             return gradient + momentum * velocity, (velocity,)
-        velocity, age = moments
-        velocity = (age / (age + 3)) * velocity + gradient
-        if np.vdot(gradient, velocity) < 0:
-            velocity, age = gradient, np.zeros(())
-        age = age + 1
-        return gradient + (age / (age + 3)) * velocity, (velocity, np.asarray(age))
+        return _accelerated(gradient, *moments)
 
     def _size_of_batches(self, n_rows: int) -> int:
         return n_rows
@@ -120,3 +115,12 @@ class GradientDescent(FirstOrder):
     def _safe_rate(self, objective: Objective) -> float:
         curvature, eigenvalue = largest_curvature(objective)
         return 1 / (curvature * eigenvalue + objective.alpha)
+
+
+def _accelerated(gradient: Array, velocity: Array, age: Array) -> tuple[Array, Moments]:
+    """A step with the momentum ``age / (age + 3)``; a move against the gradient is forgotten, and the age with it."""
+    velocity = velocity * (age / (age + 3)) + gradient
+    if np.vdot(gradient, velocity) < 0:
+        velocity, age = gradient, np.zeros(())
+    age = np.add(age, 1)
+    return gradient + (age / (age + 3)) * velocity, (velocity, age)

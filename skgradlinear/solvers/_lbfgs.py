@@ -160,7 +160,7 @@ class LBFGS(Solver):
     def __init__(self, memory: int = 10) -> None:
         self.memory = memory
 
-    def _check(self) -> None:
+    def check(self) -> None:
         check_integer("memory of LBFGS", self.memory, 1)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:

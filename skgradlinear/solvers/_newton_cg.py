@@ -43,7 +43,7 @@ class NewtonCG(Solver):
     def __init__(self, max_cg_steps: int = 60) -> None:
         self.max_cg_steps = max_cg_steps
 
-    def _check(self) -> None:
+    def check(self) -> None:
         check_integer("max_cg_steps of NewtonCG", self.max_cg_steps, 1)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:

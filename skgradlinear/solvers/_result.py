@@ -23,8 +23,8 @@ class Status(Enum):
     CONVERGED = "converged: the certificate holds"
     MAX_ITER = "stopped at max_iter; raise max_iter, or accept more with a larger tol or alpha"
     MAX_EPOCHS = (
-        "stopped at the solver's max_epochs; raise max_epochs, let the learning rate decay, or accept more with a larger "
-        "tol or alpha"
+        "stopped at the solver's max_epochs; raise max_epochs, let the learning rate decay, or accept more with a "
+        "larger tol or alpha"
     )
     EARLY = "stopped early: the loss of the held-out rows has not improved for `patience` epochs"
     INTERRUPTED = "stopped because a callback asked for it"

@@ -39,7 +39,7 @@ class SubspaceNewton(Solver):
     def __init__(self, memory: int | None = None) -> None:
         self.memory = memory
 
-    def _check(self) -> None:
+    def check(self) -> None:
         if self.memory is not None:
             check_integer("memory of SubspaceNewton", self.memory, 0)
 
@@ -80,7 +80,7 @@ class Recentred(Solver):
     def __init__(self, memory: int = 2) -> None:
         self.memory = memory
 
-    def _check(self) -> None:
+    def check(self) -> None:
         check_integer("memory of Recentred", self.memory, 0)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:

@@ -91,9 +91,9 @@ class Solver(BaseEstimator):
         ValueError, TypeError
             If a parameter of the solver or an option is out of range, or the solver does not fit the loss.
         """
-        self._check()
+        self.check()
         check_limits(objective, tol, max_iter)
-        max_iter = self._limited(max_iter)
+        max_iter = self.limited(max_iter)
         options = Options(tol, max_iter, random_state, callback, state)
         if objective.dtype == np.float64 or not certified:
             return self._minimize(objective, params, options)
@@ -110,12 +110,12 @@ class Solver(BaseEstimator):
         n_iter = draft.n_iter + final.n_iter
         return replace(final, n_iter=n_iter, history=draft.history[:-1] + later, status=status)
 
-    def _limited(self, max_iter: int) -> int:
+    def limited(self, max_iter: int) -> int:
         """The largest number of iterations, given the caller's."""
         return max_iter
 
     @abstractmethod
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raise for a parameter of the wrong type or out of range."""
 
     @abstractmethod

@@ -29,8 +29,8 @@ class Stochastic(FirstOrder):
             n_rows = len(objective.weight)
             if self.batch_size > n_rows:
                 raise ValueError(
-                    f"batch_size={self.batch_size} of {name} is more than the {n_rows} rows of X; choose a smaller one, "
-                    "or 'auto'."
+                    f"batch_size={self.batch_size} of {name} is more than the {n_rows} rows of X; choose a smaller "
+                    "one, or 'auto'."
                 )
         self._check_moments()
 

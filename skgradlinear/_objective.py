@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse as sp
 
 from . import _rows
+from ._central_path import CentralPath
 from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smoothed, certify, relative
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
@@ -448,6 +449,15 @@ class Objective:
         if not isinstance(self.loss, NonSmoothLoss):
             raise ValueError(f"{self.loss!r} is smooth already; solve it as it is.")
         return self.with_loss(self.loss.smoothed(mu, centre))
+
+    def central_path(self) -> CentralPath:
+        """The central path of a plain hinge, for the interior point method."""
+        return CentralPath(self)
+
+    @property
+    def suits_central_path(self) -> bool:
+        """Whether following the central path is the way to solve this problem."""
+        return CentralPath.suits(self)
 
     def maximizer(self, point: Evaluation) -> Array:
         """The duals of a smoothed hinge at a point, shape (n, K)."""

@@ -213,8 +213,10 @@ class LinearSVMClassifier(LinearClassifier):
             if not (usable & (problem.sample_weight > 0)).any():
                 continue
             fold = objective.restricted(kept, problem.weight, problem.sample_weight)
-            # A fold that may not get far from its start must not have seen its held-out rows in it.
-            start = fold.standardization.from_original_units(coefficients, intercept) if converged else None
+            # A fold that may not get far from its start must not have seen its held-out rows in it; and where the
+            # central path is short, it is faster without.
+            warm = converged and not fold.suits_central_path
+            start = fold.standardization.from_original_units(coefficients, intercept) if warm else None
             found = solve(
                 fold,
                 start,
@@ -222,7 +224,7 @@ class LinearSVMClassifier(LinearClassifier):
                 tol=min(FOLD_SLACK * self.tol, max(self.tol, MAX_FOLD_GAP)),
                 max_iter=self.max_iter,
                 random_state=self._seed(),
-                state=None if result.state is None or not converged else result.state.restarted(),
+                state=result.state.restarted() if warm and result.state is not None else None,
                 certified=False,
             )
             scores.append(fold.logits(found.params)[usable])

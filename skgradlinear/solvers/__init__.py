@@ -7,12 +7,13 @@ algorithms behind some of them.
 from ._adam import Adam
 from ._first_order import FirstOrder, FirstOrderState
 from ._gradient_descent import GradientDescent
+from ._interior_point import interior_point
 from ._lbfgs import LBFGS, lbfgs
 from ._newton_cg import NewtonCG
 from ._recentred import Centre, recentred
 from ._result import Iteration, Result, Status
 from ._sgd import SGD
-from ._solve import Recentred, SubspaceNewton, solve
+from ._solve import InteriorPoint, Recentred, SubspaceNewton, solve
 from ._solver import Solver
 from ._subspace_newton import subspace_newton
 
@@ -24,6 +25,7 @@ __all__ = [
     "FirstOrder",
     "FirstOrderState",
     "GradientDescent",
+    "InteriorPoint",
     "Iteration",
     "NewtonCG",
     "Recentred",
@@ -31,6 +33,7 @@ __all__ = [
     "Solver",
     "Status",
     "SubspaceNewton",
+    "interior_point",
     "lbfgs",
     "recentred",
     "solve",

@@ -90,6 +90,11 @@ class Result:
     history: tuple[Iteration, ...] = field(repr=False)
     state: Any = field(default=None, repr=False)
 
+    def after(self, earlier: Result) -> Result:
+        """The same result of a solver that went on where an earlier one had ended."""
+        later = tuple(iteration.after(earlier.history[-1]) for iteration in self.history)
+        return replace(self, n_iter=earlier.n_iter + self.n_iter, history=earlier.history[:-1] + later)
+
 
 # Called with an iteration and the parameters there, at the start and after each step; a true return value stops.
 Callback = Callable[[Iteration, Array], Any]

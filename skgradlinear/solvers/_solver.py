@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ._result import Array, Callback, Iteration, Result, Status, check_limits
+from ._result import Array, Callback, Result, Status, check_limits
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -26,6 +26,13 @@ class Options:
     callback: Callback | None
     state: Any
 
+    def after(self, earlier: Result) -> Options:
+        """What a solver is told that goes on where an earlier one ended."""
+        rest = max(self.max_iter - earlier.n_iter, 0)
+        callback = self.callback
+        counted = None if callback is None else lambda i, params: callback(i.after(earlier.history[-1]), params)
+        return replace(self, callback=counted, max_iter=rest, state=earlier.state)
+
 
 class Solver(BaseEstimator):
     """A minimizer of objectives, with its parameters: abstract.
@@ -36,13 +43,17 @@ class Solver(BaseEstimator):
     See Also
     --------
     SubspaceNewton : The default of smooth losses.
-    Recentred : The default of plain hinges.
+    InteriorPoint : The default of plain hinges of few columns.
+    Recentred : The default of other plain hinges.
     LBFGS : SciPy's quasi-Newton method.
     NewtonCG : Newton's method with conjugate gradients.
     GradientDescent : All rows for every step.
     SGD : A mini-batch for every step.
     Adam : A mini-batch for every step, and a rate for every coefficient.
     """
+
+    # Whether all is computed in float64, whatever the rows are.
+    exact = False
 
     def solve(
         self,
@@ -94,21 +105,20 @@ class Solver(BaseEstimator):
         self.check()
         check_limits(objective, tol, max_iter)
         max_iter = self.limited(max_iter)
+        if self.exact:
+            objective = objective.in_float64()
         options = Options(tol, max_iter, random_state, callback, state)
         if objective.dtype == np.float64 or not certified:
             return self._minimize(objective, params, options)
-        watched = _Watched(callback)
-        draft = self._minimize(objective, params, replace(options, callback=watched))
-        watched.earlier = draft.history[-1]
+        draft = self._minimize(objective, params, options)
+        options = options.after(draft)
         # Only a solver that came to its own end goes on.
         ended = draft.status in (Status.CONVERGED, Status.STALLED)
-        rest = max(max_iter - draft.n_iter, 0) if ended else 0
-        options = replace(options, callback=watched, max_iter=rest, state=draft.state)
+        if not ended:
+            options = replace(options, max_iter=0)
         final = self._minimize(objective.in_float64(), draft.params, options)
-        later = tuple(iteration.after(draft.history[-1]) for iteration in final.history)
         status = final.status if ended or final.status is Status.CONVERGED else draft.status
-        n_iter = draft.n_iter + final.n_iter
-        return replace(final, n_iter=n_iter, history=draft.history[:-1] + later, status=status)
+        return replace(final.after(draft), status=status)
 
     def limited(self, max_iter: int) -> int:
         """The largest number of iterations, given the caller's."""
@@ -121,22 +131,6 @@ class Solver(BaseEstimator):
     @abstractmethod
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         """Minimize in the objective's own precision."""
-
-
-class _Watched:
-    """A callback that goes on counting in the second precision, and whose stop ends both."""
-
-    def __init__(self, callback: Callback | None) -> None:
-        self.callback = callback
-        self.earlier: Iteration | None = None
-        self.stopped = False
-
-    def __call__(self, iteration: Iteration, params: Array) -> bool:
-        """Pass the iteration on."""
-        counted = iteration if self.earlier is None else iteration.after(self.earlier)
-        if self.callback is not None and self.callback(counted, params):
-            self.stopped = True
-        return self.stopped
 
 
 def check_integer(name: str, value: Any, low: int) -> None:

@@ -52,7 +52,7 @@ TWO_RUNS = "check_sample_weight_equivalence_on_dense_data", "check_sample_weight
 PARTLY_CHECKED = [
     (SoftmaxClassifier(solver=SGD("auto", momentum=0.9), alpha=0.1, tol=0.1), TWO_RUNS),
     (SigmoidClassifier(solver=Adam(0.1), alpha=0.1, tol=0.1), TWO_RUNS),
-    (LinearSVMClassifier(solver=SGD(0.1, max_epochs=1000), alpha=1.0, tol=0.5, probability=False), TWO_RUNS),
+    (LinearSVMClassifier(solver=SGD("auto"), loss="squared_hinge", alpha=0.1, tol=0.3, cv=2), TWO_RUNS),
     (SoftmaxClassifier(fit_intercept=False), THROUGH_THE_ORIGIN),
     (SigmoidClassifier(fit_intercept=False, alpha=0.1, solver="lbfgs", standardize=False), THROUGH_THE_ORIGIN),
     (LinearSVMClassifier(fit_intercept=False, probability=False, alpha=0.1), THROUGH_THE_ORIGIN),

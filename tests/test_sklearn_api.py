@@ -1,8 +1,5 @@
 """The scikit-learn contract: its own checks on many configurations, and the tools people put around an estimator."""
 
-import copy
-import pickle
-
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -100,16 +97,6 @@ def test_clone_copies_parameters_and_nothing_else(estimator, iris):
 def test_unknown_parameter_is_refused(estimator):
     with pytest.raises(ValueError, match="Invalid parameter 'C'"):
         clone(estimator).set_params(C=1.0)
-
-
-@each_estimator
-def test_pickled_and_copied_models_predict_the_same(estimator, iris):
-    X, y = iris
-    fitted = clone(estimator).fit(X, y)
-    for twin in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
-        assert_array_equal(twin.predict_proba(X), fitted.predict_proba(X))
-        assert_array_equal(twin.predict(X), fitted.predict(X))
-        assert vars(twin).keys() == vars(fitted).keys()
 
 
 @each_estimator

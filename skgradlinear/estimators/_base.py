@@ -130,6 +130,56 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         labels: Array = self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
         return labels
 
+    def as_sklearn(self) -> Any:
+        """A fitted estimator of scikit-learn with the same predictions, for tools that know only scikit-learn's.
+
+        ======================================  ==================================================
+        this model                              becomes
+        ======================================  ==================================================
+        `SoftmaxClassifier`                     ``LogisticRegression``
+        `SigmoidClassifier`, two classes        ``LogisticRegression``
+        `SigmoidClassifier`, more, or labels    ``OneVsRestClassifier`` of ``LogisticRegression``
+        `LinearSVMClassifier`                   ``LogisticRegression`` of the scores over `temperature_`
+        `LinearSVMClassifier`, no probability   ``LinearSVC``
+        ======================================  ==================================================
+
+        ``C`` is ``1 / (alpha_ S)`` with the sum ``S`` of the weights, apart from the temperature's logistic regression,
+        which no ``C`` would lead to. That the columns were standardized has no place among scikit-learn's parameters: a
+        refit of the result would penalize the coefficients of the columns as they are.
+
+        Returns
+        -------
+        object
+            The fitted estimator. It shares no arrays with this one.
+
+        Raises
+        ------
+        NotFittedError
+            If this model is not fitted.
+
+        Notes
+        -----
+        Predictions, probabilities and decision functions are the same up to rounding; the decision function of a
+        support vector machine with a temperature is divided by it, which changes no order. float32 rows are
+        answered in float64. One-versus-rest probabilities of a row where those of all classes underflow are zero there
+        (not a number before scikit-learn 1.7), while they sum to one here.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skgradlinear import SoftmaxClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> theirs = SoftmaxClassifier(alpha=0.01).fit(X, y).as_sklearn()
+        >>> print(type(theirs).__name__, theirs.score(X, y))
+        LogisticRegression 0.96
+        """
+        check_is_fitted(self)
+        return self._exported()
+
+    @abstractmethod
+    def _exported(self) -> Any:
+        """The estimator of scikit-learn that the fitted model amounts to."""
+
     def _check_parameters(self) -> None:
         check_parameters(self, set(self._solvers), Solver)
         if isinstance(self.solver, Solver):
@@ -223,6 +273,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "intercept_": intercept,
             "alpha_": objective.alpha,
             "column_std_": objective.standardization.column_std,
+            "_total_weight": objective.total_weight,
             "_pivot": objective.standardization.mean if objective.far_from_zero else None,
             "_fitted_multilabel": problem.multilabel,
         }

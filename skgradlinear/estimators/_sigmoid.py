@@ -11,6 +11,7 @@ from .._validation import Problem
 from ..losses import Loss, SigmoidLoss
 from ..losses._base import Array
 from ..solvers import Solver
+from . import _export
 from ._base import LinearClassifier
 
 
@@ -132,6 +133,11 @@ class SigmoidClassifier(LinearClassifier):
     def _make_loss(self, problem: Problem) -> tuple[Loss, int]:
         n_classes = len(problem.classes)
         return SigmoidLoss(), 1 if n_classes == 2 and not problem.multilabel else n_classes
+
+    def _exported(self) -> Any:
+        if len(self.classes_) == 2 and not self._is_multilabel():
+            return _export.logistic_regression(self)
+        return _export.one_vs_rest(self, multilabel=self._is_multilabel())
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of the classes, or of each label.

@@ -11,6 +11,7 @@ from .._validation import Problem
 from ..losses import Loss, SigmoidLoss, SoftmaxLoss
 from ..losses._base import Array
 from ..solvers import Solver
+from . import _export
 from ._base import LinearClassifier
 
 
@@ -131,6 +132,9 @@ class SoftmaxClassifier(LinearClassifier):
     def _make_loss(self, problem: Problem) -> tuple[Loss, int]:
         n_classes = len(problem.classes)
         return (SoftmaxLoss(), n_classes) if n_classes > 2 else (SigmoidLoss(), 1)
+
+    def _exported(self) -> Any:
+        return _export.logistic_regression(self)
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of the classes.

@@ -20,6 +20,7 @@ from ..losses import (
 )
 from ..losses._base import Array
 from ..solvers import Result, Solver, Status, solve
+from . import _export
 from ._base import LinearClassifier
 
 # The scores of a fold need no proof. Measured on nine problems: folds solved to 500 times tol=1e-4, from the whole
@@ -239,6 +240,9 @@ class LinearSVMClassifier(LinearClassifier):
         if not scores:
             return 1.0
         return _calibration.fit_temperature(np.vstack(scores), np.concatenate(labels), np.concatenate(weights))
+
+    def _exported(self) -> Any:
+        return _export.tempered(self) if hasattr(self, "temperature_") else _export.linear_svc(self)
 
     @available_if(_has_probability)
     def predict_proba(self, X: Any) -> Array:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -256,6 +257,24 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if tasks is not None:
             watchers.append(lambda iteration, params: tasks.iterated(iteration, lambda: attributes(iteration, params)))
         return each_of(watchers)
+
+    def _iterates(self, X: Any, y: Any, sample_weight: Any = None) -> list[tuple[Iteration, Self]]:
+        """Models as if a fit from the beginning had stopped at each iteration; this one is left as it is."""
+        self._check_parameters()
+        problem = check_problem(self, X, y, sample_weight, multilabel=self._multilabel)
+        objective = self._make_objective(problem)
+        found: dict[int, tuple[Iteration, Self]] = {}
+
+        def keep(iteration: Iteration, params: Array) -> None:
+            model = clone(self)
+            model.__dict__.update(self._model(problem, objective, params))
+            # A second look at the same point, in another precision, takes the place of the first.
+            found[iteration.n_iter] = iteration, model
+
+        result = self._solve(objective, None, keep)
+        # What a fit returns may have a better bias than the last step, or be the best of all steps.
+        keep(replace(list(found.values())[-1][0], value=result.value, measure=result.measure), result.params)
+        return list(found.values())
 
     def _report(self, iteration: Iteration, params: Array) -> None:
         sys.stdout.write(

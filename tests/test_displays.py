@@ -327,23 +327,37 @@ def test_the_calibration_display_of_scikit_learn_serves_two_classes(name):
 @pytest.mark.parametrize("response", ["decision_function", "predict", "predict_proba"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @each_model
-def test_the_boundary_display_of_scikit_learn_takes_the_estimators(name, n_classes, response):
+def test_the_boundary_display_of_scikit_learn_shows_their_answers(name, n_classes, response):
     rows, labels = iris_X[iris_y < n_classes, :2], iris_y[iris_y < n_classes]
     model = clone(MODELS[name])
     if name == "svm":
         model.set_params(probability="temperature", cv=2)
     frame = pd.DataFrame(rows, columns=["length", "width"])
     model.fit(frame, labels)
-    display = DecisionBoundaryDisplay.from_estimator(model, frame, response_method=response, grid_resolution=7)
+    # One class at a time is what every version of scikit-learn shows of scores and probabilities.
+    display = DecisionBoundaryDisplay.from_estimator(
+        model,
+        frame,
+        response_method=response,
+        grid_resolution=7,
+        class_of_interest=None if response == "predict" else 1,
+    )
     grid = pd.DataFrame({"length": display.xx0.ravel(), "width": display.xx1.ravel()})
     answer = getattr(model, response)(grid)
-    if response == "predict_proba" and n_classes == 2:
-        answer = answer[:, 1]
-    if answer.size == display.response.size:
-        assert_allclose(display.response.ravel(), answer.ravel(), rtol=1e-12)
-    else:  # before scikit-learn 1.7 the display shows the predicted class where there are several columns
-        assert_array_equal(display.response.ravel(), model.predict(grid))
+    expected = answer if answer.ndim == 1 else answer[:, 1]
+    assert_allclose(display.response.ravel(), expected, rtol=1e-12)
     assert display.ax_.get_xlabel() == "length"
+
+
+@each_model
+def test_the_boundary_display_of_scikit_learn_shows_all_classes(name):
+    model = clone(MODELS[name]).fit(iris_X[:, :2], iris_y)
+    display = DecisionBoundaryDisplay.from_estimator(model, iris_X[:, :2], grid_resolution=7)
+    grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
+    # Scores of every class, or before scikit-learn 1.7 the number of the class.
+    scores = display.response.reshape(len(grid), -1)
+    numbers = scores.argmax(axis=1) if scores.shape[1] == 3 else scores[:, 0]
+    assert_array_equal(numbers, model.predict(grid))
 
 
 BLOBS = make_blobs(n_samples=60, centers=3, random_state=0)

@@ -113,6 +113,13 @@ class Standardization:
             pivot = mean.astype(dtype).astype(np.float64)
         return cls(mean, inverse_scale, pivot, np.sqrt(variance) * inverse_scale, fit_intercept)
 
+    @property
+    def column_std(self) -> Array:
+        """Weighted standard deviation of each original column; 0 where it is constant."""
+        return np.divide(
+            self.deviation, self.inverse_scale, out=np.zeros_like(self.deviation), where=self.inverse_scale > 0
+        )
+
     def to_data_units(self, params: Array) -> tuple[Array, Array]:
         """Slope (d, K) and offset (K,) of the stored rows for `params` of shape (d + 1, K)."""
         slope = params[:-1] * self.inverse_scale[:, None]

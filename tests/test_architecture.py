@@ -14,7 +14,7 @@ LOSSES = {"losses"}
 ROWS = LOSSES | {"_standardization", "_evaluation"}
 # What each module of the package may import of the package, at run time. A new module has to be entered.
 ALLOWED = {
-    "__init__": {"_objective", "estimators", "gradient_check"},
+    "__init__": {"_objective", "displays", "estimators", "gradient_check"},
     "__main__": {"_compare"},
     "_calibration": LOSSES,
     "_central_path": LOSSES | {"_certificate", "_design"},
@@ -24,9 +24,11 @@ ALLOWED = {
     "_differences": LOSSES,
     "_directions": LOSSES | {"_conjugate_gradient", "_design", "_evaluation", "_preconditioner"},
     "_evaluation": LOSSES | {"_mean_loss"},
+    "_matplotlib": set(),
     "_mean_loss": LOSSES,
     "_objective": ROWS | {"_central_path", "_certificate", "_directions", "_mean_loss", "_rows", "_subspace"},
     "_preconditioner": LOSSES | {"_design", "_evaluation"},
+    "_reliability": set(),
     "_rows": LOSSES | {"_standardization"},
     "_standardization": LOSSES,
     "_subspace": LOSSES | {"_evaluation"},
@@ -36,12 +38,13 @@ ALLOWED = {
     "gradient_check": LOSSES | {"_differences", "_objective"},
     "losses": LOSSES,
     "solvers": {"solvers", "_conjugate_gradient"},
-    "_compare": {"_compare", "__init__"},
+    "_compare": {"_compare", "__init__", "_matplotlib", "_reliability"},
+    "displays": LOSSES | {"_matplotlib", "_reliability", "displays", "estimators", "solvers"},
 }
-MAY_IMPORT_SKLEARN = {"_calibration", "_validation", "estimators", "_compare"}
+MAY_IMPORT_SKLEARN = {"_calibration", "_validation", "displays", "estimators", "_compare"}
 # Solver objects are parameters of estimators: scikit-learn clones them and searches their parameters.
 MAY_IMPORT_SKLEARN_BASE = {"solvers"}
-OPTIONAL = {"matplotlib", "pandas", "polars", "pyarrow"}
+OPTIONAL = {"matplotlib", "onnxruntime", "pandas", "polars", "pyarrow", "skl2onnx", "skops"}
 MODULES = sorted(ROOT.rglob("*.py"))
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
+from .. import _reliability
+from .._reliability import Floats as Floats
+from .._reliability import Integers as Integers
 
 CALIBRATION_BINS = 15
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
@@ -33,11 +33,8 @@ def brier_score(proba: Floats, y: Integers) -> float:
 
 def calibration_error(proba: Floats, y: Integers) -> float:
     """Expected calibration error of the predicted class over 15 equal bins (Guo et al., 2017)."""
-    confidence = proba.max(axis=1)
     correct = proba.argmax(axis=1) == y
-    position = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    distance = np.bincount(position, correct - confidence, CALIBRATION_BINS)
-    return float(np.abs(distance).sum() / len(y))
+    return _reliability.calibration_error(proba.max(axis=1), correct, CALIBRATION_BINS)
 
 
 def reliability(proba: Floats, y: Integers, n_bins: int, fewest: int) -> tuple[Floats, Floats, Integers]:
@@ -50,12 +47,7 @@ def reliability(proba: Floats, y: Integers, n_bins: int, fewest: int) -> tuple[F
         predicted, observed = proba[:, 1], (y == 1).astype(float)
     else:
         predicted, observed = proba.ravel(), np.eye(proba.shape[1])[y].ravel()
-    position = np.minimum((predicted * n_bins).astype(int), n_bins - 1)
-    count = np.bincount(position, minlength=n_bins)
-    kept = count >= max(fewest, 1)
-    mean = np.bincount(position, predicted, n_bins)[kept] / count[kept]
-    frequency = np.bincount(position, observed, n_bins)[kept] / count[kept]
-    return mean, frequency, count[kept]
+    return _reliability.binned(predicted, observed, n_bins, fewest)
 
 
 def softmax_losses(logits: Floats, y: Integers) -> Floats:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from .._matplotlib import BLACK, BLUE, GREEN, PURPLE, VERMILION, require_matplotlib
 from . import _measures as measures
 from ._errors import CompareError, one_line, quoted, shortened
 from ._evaluate import Comparison
 
-# Okabe & Ito (2008): told apart with any colour vision; markers and lines tell them apart without colour.
+# Markers and lines tell curves apart without colour.
 # Broad below narrow, dashed and hollow on top: a curve shows under another one that coincides with it.
 STYLES: tuple[dict[str, Any], ...] = tuple(
     {
@@ -23,11 +24,11 @@ STYLES: tuple[dict[str, Any], ...] = tuple(
         "linewidth": width,
     }
     for colour, marker, line, face, size, width in (
-        ("#0072B2", "o", "-", "#0072B2", 9, 3.5),
-        ("#D55E00", "s", "-", "#D55E00", 5, 1.5),
-        ("#009E73", "^", "-", "#009E73", 5, 1.5),
-        ("#000000", "D", "--", "none", 9, 1.5),
-        ("#CC79A7", "v", "--", "none", 9, 1.5),
+        (BLUE, "o", "-", BLUE, 9, 3.5),
+        (VERMILION, "s", "-", VERMILION, 5, 1.5),
+        (GREEN, "^", "-", GREEN, 5, 1.5),
+        (BLACK, "D", "--", "none", 9, 1.5),
+        (PURPLE, "v", "--", "none", 9, 1.5),
     )
 )
 MARKERS_PER_CURVE = 15
@@ -38,11 +39,11 @@ FEWEST_IN_BIN = 5
 def check(path: Path) -> None:
     """Refuse at once what would only fail after the fits."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-    except ImportError:
-        raise CompareError(
-            '--plot needs matplotlib: pip install "skgradlinear[plot]" (or pip install matplotlib).'
-        ) from None
+        require_matplotlib("--plot")
+    except ImportError as error:
+        raise CompareError(str(error)) from None
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     known = FigureCanvasAgg.get_supported_filetypes()
     if path.suffix.lower().lstrip(".") not in known:
         raise CompareError(f"--plot {quoted(str(path))}: unknown extension; choose one of {', '.join(sorted(known))}.")

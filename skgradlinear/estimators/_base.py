@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -20,7 +21,7 @@ from .._threads import for_pass
 from .._validation import Problem, check_parameters, check_problem, check_rows
 from ..losses import Loss
 from ..losses._base import Array
-from ..solvers import Iteration, Result, Solver, Status, solve
+from ..solvers import Centre, Iteration, Result, Solver, Status, solve
 from ._callbacks import CallbackSupportMixin, FitTasks, Watcher, each_of, of_iteration, with_callbacks
 
 # Prior variance of a logit under alpha="scale". Measured: over 28 data sets 20 comes closest on average to the best of
@@ -130,6 +131,56 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         labels: Array = self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
         return labels
 
+    def as_sklearn(self) -> Any:
+        """A fitted estimator of scikit-learn with the same predictions, for tools that know only scikit-learn's.
+
+        ======================================  ==================================================
+        this model                              becomes
+        ======================================  ==================================================
+        `SoftmaxClassifier`                     ``LogisticRegression``
+        `SigmoidClassifier`, two classes        ``LogisticRegression``
+        `SigmoidClassifier`, more, or labels    ``OneVsRestClassifier`` of ``LogisticRegression``
+        `LinearSVMClassifier`                   ``LogisticRegression`` of the scores over `temperature_`
+        `LinearSVMClassifier`, no probability   ``LinearSVC``
+        ======================================  ==================================================
+
+        ``C`` is ``1 / (alpha_ S)`` with the sum ``S`` of the weights, apart from the temperature's logistic regression,
+        which no ``C`` would lead to. That the columns were standardized has no place among scikit-learn's parameters: a
+        refit of the result would penalize the coefficients of the columns as they are.
+
+        Returns
+        -------
+        object
+            The fitted estimator. It shares no arrays with this one.
+
+        Raises
+        ------
+        NotFittedError
+            If this model is not fitted.
+
+        Notes
+        -----
+        Predictions, probabilities and decision functions are the same up to rounding; the decision function of a
+        support vector machine with a temperature is divided by it, which changes no order. float32 rows are
+        answered in float64. One-versus-rest probabilities of a row where those of all classes underflow are zero there
+        (not a number before scikit-learn 1.7), while they sum to one here.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skgradlinear import SoftmaxClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> theirs = SoftmaxClassifier(alpha=0.01).fit(X, y).as_sklearn()
+        >>> print(type(theirs).__name__, theirs.score(X, y))
+        LogisticRegression 0.96
+        """
+        check_is_fitted(self)
+        return self._exported()
+
+    @abstractmethod
+    def _exported(self) -> Any:
+        """The estimator of scikit-learn that the fitted model amounts to."""
+
     def _check_parameters(self) -> None:
         check_parameters(self, set(self._solvers), Solver)
         if isinstance(self.solver, Solver):
@@ -185,7 +236,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Duals of the last fit of a hinge, if they are of as many rows and outputs."""
         state = getattr(self, "_state", None)
         shape = (len(objective.weight), objective.shape[1])
-        return state if state is not None and np.shape(state.dual) == shape else None
+        return Centre(*state) if state is not None and np.shape(state[1]) == shape else None
 
     def _seed(self) -> int:
         if isinstance(self.random_state, (int, np.integer)):
@@ -207,6 +258,24 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             watchers.append(lambda iteration, params: tasks.iterated(iteration, lambda: attributes(iteration, params)))
         return each_of(watchers)
 
+    def _iterates(self, X: Any, y: Any, sample_weight: Any = None) -> list[tuple[Iteration, Self]]:
+        """Models as if a fit from the beginning had stopped at each iteration; this one is left as it is."""
+        self._check_parameters()
+        problem = check_problem(self, X, y, sample_weight, multilabel=self._multilabel)
+        objective = self._make_objective(problem)
+        found: dict[int, tuple[Iteration, Self]] = {}
+
+        def keep(iteration: Iteration, params: Array) -> None:
+            model = clone(self)
+            model.__dict__.update(self._model(problem, objective, params))
+            # A second look at the same point, in another precision, takes the place of the first.
+            found[iteration.n_iter] = iteration, model
+
+        result = self._solve(objective, None, keep)
+        # What a fit returns may have a better bias than the last step, or be the best of all steps.
+        keep(replace(list(found.values())[-1][0], value=result.value, measure=result.measure), result.params)
+        return list(found.values())
+
     def _report(self, iteration: Iteration, params: Array) -> None:
         sys.stdout.write(
             f"[{type(self).__name__}] {iteration.n_iter:4d}  objective {iteration.value:.8g}  "
@@ -222,6 +291,8 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "coef_": np.ascontiguousarray(coefficients.T),
             "intercept_": intercept,
             "alpha_": objective.alpha,
+            "column_std_": objective.standardization.column_std,
+            "_total_weight": objective.total_weight,
             "_pivot": objective.standardization.mean if objective.far_from_zero else None,
             "_fitted_multilabel": problem.multilabel,
         }
@@ -234,7 +305,10 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "objective_": result.value,
             "duality_gap_": result.measure if objective.alpha else np.nan,
             "loss_curve_": np.array([iteration.value for iteration in result.history]),
-            "_state": result.state if self.warm_start else None,
+            "gap_curve_": np.array([iteration.measure if objective.alpha else np.nan for iteration in result.history]),
+            "seconds_curve_": np.array([iteration.seconds for iteration in result.history]),
+            # Plain values, so that a stored model is made of nothing but arrays and numbers.
+            "_state": (result.state.mu, result.state.dual) if self.warm_start and result.state else None,
         }
 
     def _logits(self, X: Any) -> Array:

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: what they are told of a fit. The one place that depends on its version."""
+"""What scikit-learn's callbacks are told of a fit. The one place that depends on its version."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from .._validation import Problem
 from ..losses import Loss, SigmoidLoss
 from ..losses._base import Array
 from ..solvers import Solver
+from . import _export
 from ._base import LinearClassifier
 
 
@@ -71,6 +72,14 @@ class SigmoidClassifier(LinearClassifier):
         Number of iterations.
     loss_curve_ : ndarray
         Objective at the start and after each iteration.
+    gap_curve_ : ndarray
+        Relative duality gap at the same points; nan if alpha is 0. Certified where the rows are computed in float64;
+        of float32 rows the entries before the check in float64 are forecasts.
+    seconds_curve_ : ndarray
+        Seconds from the start of the solver to the same points.
+    column_std_ : ndarray of shape (d,)
+        Weighted standard deviation of each column, 0 where it is constant: ``coef_ * column_std_`` are the coefficients
+        of standardized columns, whatever `standardize` says.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (d,)
@@ -124,6 +133,11 @@ class SigmoidClassifier(LinearClassifier):
     def _make_loss(self, problem: Problem) -> tuple[Loss, int]:
         n_classes = len(problem.classes)
         return SigmoidLoss(), 1 if n_classes == 2 and not problem.multilabel else n_classes
+
+    def _exported(self) -> Any:
+        if len(self.classes_) == 2 and not self._is_multilabel():
+            return _export.logistic_regression(self)
+        return _export.one_vs_rest(self, multilabel=self._is_multilabel())
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of the classes, or of each label.

@@ -11,6 +11,7 @@ from .._validation import Problem
 from ..losses import Loss, SigmoidLoss, SoftmaxLoss
 from ..losses._base import Array
 from ..solvers import Solver
+from . import _export
 from ._base import LinearClassifier
 
 
@@ -71,6 +72,14 @@ class SoftmaxClassifier(LinearClassifier):
         Number of iterations.
     loss_curve_ : ndarray
         Objective at the start and after each iteration.
+    gap_curve_ : ndarray
+        Relative duality gap at the same points; nan if alpha is 0. Certified where the rows are computed in float64;
+        of float32 rows the entries before the check in float64 are forecasts.
+    seconds_curve_ : ndarray
+        Seconds from the start of the solver to the same points.
+    column_std_ : ndarray of shape (d,)
+        Weighted standard deviation of each column, 0 where it is constant: ``coef_ * column_std_`` are the coefficients
+        of standardized columns, whatever `standardize` says.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (d,)
@@ -123,6 +132,9 @@ class SoftmaxClassifier(LinearClassifier):
     def _make_loss(self, problem: Problem) -> tuple[Loss, int]:
         n_classes = len(problem.classes)
         return (SoftmaxLoss(), n_classes) if n_classes > 2 else (SigmoidLoss(), 1)
+
+    def _exported(self) -> Any:
+        return _export.logistic_regression(self)
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of the classes.

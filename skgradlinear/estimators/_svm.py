@@ -20,6 +20,7 @@ from ..losses import (
 )
 from ..losses._base import Array
 from ..solvers import Result, Solver, Status, solve
+from . import _export
 from ._base import LinearClassifier
 
 # The scores of a fold need no proof. Measured on nine problems: folds solved to 500 times tol=1e-4, from the whole
@@ -108,6 +109,14 @@ class LinearSVMClassifier(LinearClassifier):
         Number of iterations.
     loss_curve_ : ndarray
         Objective at the start and after each iteration.
+    gap_curve_ : ndarray
+        Relative duality gap at the same points; nan if `alpha_` is 0. Certified where the rows are computed in float64;
+        of float32 rows the entries before the check in float64 are forecasts.
+    seconds_curve_ : ndarray
+        Seconds from the start of the solver to the same points.
+    column_std_ : ndarray of shape (d,)
+        Weighted standard deviation of each column, 0 where it is constant: ``coef_ * column_std_`` are the coefficients
+        of standardized columns, whatever `standardize` says.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (d,)
@@ -233,6 +242,9 @@ class LinearSVMClassifier(LinearClassifier):
         if not scores:
             return 1.0
         return _calibration.fit_temperature(np.vstack(scores), np.concatenate(labels), np.concatenate(weights))
+
+    def _exported(self) -> Any:
+        return _export.tempered(self) if hasattr(self, "temperature_") else _export.linear_svc(self)
 
     @available_if(_has_probability)
     def predict_proba(self, X: Any) -> Array:

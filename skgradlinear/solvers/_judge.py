@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # An objective this many times above the larger of its start and of the zero model's, at so many points in a row, will
 # not come down again.
 FAR, FAR_POINTS = 10.0, 5
+# A lightly smoothed hinge has the better duals near the optimum, a heavily smoothed one far from it.
+SMOOTHINGS = (0.1, 10.0)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Judge:
         self.tol = tol
         self.best: Report
         self._bound = -np.inf
+        self._centres: dict[float, Array] = {}
         self._scale = 0.0
         self._n_far = 0
 
@@ -54,16 +57,23 @@ class Judge:
             self._n_far = self._n_far + 1 if far else 0
             if far:
                 report = Report(point.params, point.logits, point.value, np.inf)
+            elif objective.non_smooth:
+                report = Report(point.params, point.logits, point.value, np.inf)
+                self._bound = max(self._bound, *(self._bound_of(mu, report) for mu in SMOOTHINGS))
             else:
-                if objective.non_smooth:
-                    certificate = objective.certificate(point)
-                else:
-                    point, _, certificate = objective.assess(objective.with_best_bias(point), self.tol)
+                point, _, certificate = objective.assess(objective.with_best_bias(point), self.tol)
                 report = Report(point.params, point.logits, point.value, certificate.measure)
                 self._bound = max(self._bound, point.value - certificate.gap)
         if not hasattr(self, "best") or report.value < self.best.value:
             self.best = report
         return Report(report.params, report.logits, report.value, self.proof(report)[1])
+
+    def _bound_of(self, mu: float, report: Report) -> float:
+        """Lower bound on a plain hinge from its smoothed version, around the duals that the last point led to."""
+        smooth = self.objective.smoothed(mu, self._centres.get(mu))
+        point = smooth.with_best_bias(smooth.evaluate(report.params, report.logits))
+        self._centres[mu] = smooth.maximizer(point)
+        return self.objective.bound(point, smooth.gradient(point))[0]
 
     def proof(self, report: Report) -> tuple[float, float]:
         """Gap and measure of a point by what all points have proved; without a penalty by its own gradient."""

@@ -77,6 +77,9 @@ def lbfgs(
         point, _, certificate = objective.assess(point, tol)
         if not history.iterations:
             history.note(point.value, certificate.measure, point.params)
+        else:
+            # The bias has been polished since the last step, without which the gap of a step is loose.
+            history.amend(point.value, certificate.measure)
         if certificate.measure <= tol or history.stopped or history.n_iter >= max_iter:
             break
         before, n_before = point.value, history.n_iter

@@ -116,6 +116,10 @@ class History:
         self.stopped = self._callback is not None and bool(self._callback(self.iterations[-1], params))
         return self.stopped
 
+    def amend(self, value: float, measure: float) -> None:
+        """Record what became of the last point."""
+        self.iterations[-1] = replace(self.iterations[-1], value=value, measure=measure)
+
     @property
     def n_iter(self) -> int:
         """Number of steps so far."""

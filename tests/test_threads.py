@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from skgradlinear import SoftmaxClassifier, _base
+from skgradlinear import SoftmaxClassifier
+from skgradlinear.estimators import _base
 from skgradlinear._threads import SMALL_PASS, for_pass
 
 

@@ -7,8 +7,8 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 from skgradlinear import SoftmaxClassifier
-from skgradlinear.estimators import _base
 from skgradlinear._threads import SMALL_PASS, for_pass
+from skgradlinear.estimators import _base
 
 
 def threads():

@@ -32,7 +32,7 @@ SMOOTHING, FIRST_SMOOTHINGS = 0.1, (8.0, 2.0, 0.5)
 REMEMBERED_SMOOTHING = 0.5
 # What holds the parameters of the first chunk, which may be fewer rows than columns, near zero: curvature of as much
 # as this share of the chunk's weight. It fades like everything else.
-FIRST_SHARE = 1e-3
+FIRST_SHARE = 1e-4
 # Steps on a chunk end when the next one would gain this share of the chunk's loss, and are at most so many.
 TOLERANCE, MAX_STEPS = 5e-4, 30
 CONJUGATE_STEPS = 10

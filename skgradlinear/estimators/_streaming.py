@@ -34,10 +34,10 @@ class Stream:
         Total weight, class weights included.
     standardize : bool
         Whether columns are standardized, as the first rows decided.
-    standardization : Standardization
-        The units of `params` and of the averages and memories below.
     rng : numpy.random.Generator
         Source of the order of mini-batches.
+    standardization : Standardization or None
+        The units of `params` and of the averages and memories below; None while there are none.
     memory : Memory or None
         What Newton's method remembers.
     params : ndarray of shape (d + 1, K) or None
@@ -49,17 +49,11 @@ class Stream:
     moments: Moments
     seen: float
     standardize: bool
-    standardization: Standardization
     rng: np.random.Generator
+    standardization: Standardization | None = None
     memory: Memory | None = None
     params: Array | None = None
     state: FirstOrderState | None = None
-
-    @classmethod
-    def of(cls, objective: Objective, seed: int, seen: float) -> Self:
-        """The stream of rows of this total weight, with the moments of an objective and nothing to remember."""
-        rng = np.random.default_rng(seed)
-        return cls(objective.moments, seen, objective.standardize, objective.standardization, rng)
 
     def learn(self, objective: Objective, start: tuple[Array, Array] | None, solver: Any) -> tuple[Array, Stream]:
         """Parameters to report, and the stream after the rows of an objective whose moments are of all rows.
@@ -104,6 +98,7 @@ class Stream:
 
     def _moved(self, params: Array, objective: Objective) -> Array:
         """Parameters in the units of another standardization."""
+        assert self.standardization is not None
         return objective.standardization.from_original_units(*self.standardization.to_original_units(params))
 
 
@@ -167,8 +162,9 @@ class StreamingClassifier(LinearClassifier):
         n_entries = chunk.X.nnz if sp.issparse(chunk.X) else chunk.X.size
         with for_pass(n_entries * len(chunk.classes)):
             scored = self._prequential(chunk)
-            fitted = {**self._continue(chunk, None if first else self._stream), **scored}
-        for name in ("objective_", "duality_gap_", "n_iter_", "loss_curve_", "temperature_", "_temperature"):
+            fitted = {**self._continue(chunk, None if first else self._so_far()), **scored}
+        of_fit = ("objective_", "duality_gap_", "n_iter_", "loss_curve_", "gap_curve_", "seconds_curve_")
+        for name in (*of_fit, "temperature_", "_temperature"):
             self.__dict__.pop(name, None)
         self.__dict__.update(fitted)
         return self
@@ -213,7 +209,7 @@ class StreamingClassifier(LinearClassifier):
         check_is_fitted(self)
         problem = check_chunk(self, X, y, sample_weight, None, first=False, multilabel=self._multilabel)
         moments = _rows.wrap(problem.X).moments(problem.sample_weight)
-        objective = self._objective_of(problem, moments, self._stream.standardize).with_alpha(self.alpha_)
+        objective = self._objective_of(problem, moments, self._so_far().standardize).with_alpha(self.alpha_)
         params = objective.standardization.from_original_units(self.coef_.T, self.intercept_)
         value = objective.in_float64().value(params)
         gap = objective.relative_gap(value, objective.duality_gap(params)) if self.alpha_ else np.nan
@@ -229,10 +225,20 @@ class StreamingClassifier(LinearClassifier):
         objective = self._objective_of(chunk, moments, standardize)
         objective = objective.with_alpha(self._resolve_alpha(objective, seen))
         if stream is None:
-            stream = Stream.of(objective, self._seed(), 0.0)
+            stream = Stream(moments, 0.0, standardize, np.random.default_rng(self._seed()))
         start = None if stream.seen == 0 else (self.coef_.T, self.intercept_)
         params, stream = stream.learn(objective, start, self.solver)
-        return {**self._model(chunk, objective, params), "t_": seen, "_stream": stream, "_state": None}
+        kept = {"t_": seen, "_total_weight": seen, "_stream": stream, "_moments": None, "_state": None}
+        return {**self._model(chunk, objective, params), **kept}
+
+    def _so_far(self) -> Stream:
+        """What is kept of the rows that the coefficients were learnt from, by whichever method."""
+        if self._stream is not None:
+            stream: Stream = self._stream
+            return stream
+        *moments, standardize = self._moments
+        rng = np.random.default_rng(self._seed())
+        return Stream(Moments(*moments), self._total_weight, standardize, rng)
 
     def _prequential(self, chunk: Problem) -> dict[str, Any]:
         """What `partial_fit` sets because of the scores of rows that are not learnt yet."""
@@ -240,4 +246,7 @@ class StreamingClassifier(LinearClassifier):
 
     def _describe(self, problem: Problem, objective: Objective, result: Result) -> dict[str, Any]:
         described = super()._describe(problem, objective, result)
-        return {**described, "_stream": Stream.of(objective, self._seed(), objective.total_weight)}
+        moments = objective.moments
+        # Plain arrays and numbers: a fitted model is to be kept by whatever knows these.
+        plain = (moments.weight, moments.mean, moments.scatter, moments.count, objective.standardize)
+        return {**described, "_stream": None, "_moments": plain}

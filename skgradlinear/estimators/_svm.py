@@ -210,9 +210,7 @@ class LinearSVMClassifier(StreamingClassifier):
     def _describe(self, problem: Problem, objective: Objective, result: Result) -> dict[str, Any]:
         fitted = super()._describe(problem, objective, result)
         if self.probability is not False:
-            temperature = self._fit_temperature(problem, objective, result)
-            fitted["temperature_"] = temperature
-            fitted["_temperature"] = _calibration.RunningTemperature(1 / temperature, None, objective.total_weight)
+            fitted["temperature_"] = self._fit_temperature(problem, objective, result)
         return fitted
 
     def _prequential(self, chunk: Problem) -> dict[str, Any]:
@@ -220,7 +218,9 @@ class LinearSVMClassifier(StreamingClassifier):
         if self.probability is False:
             return {}
         running = getattr(self, "_temperature", None)
-        if running is None or not hasattr(self, "coef_"):
+        if running is None and hasattr(self, "temperature_"):
+            running = _calibration.RunningTemperature(1 / self.temperature_, None, self._total_weight)
+        elif running is None:
             running = _calibration.RunningTemperature(1.0, 0.0, 0.0)
         if hasattr(self, "coef_"):
             running = running.after(self._logits_of(chunk.X), chunk.y, chunk.sample_weight)

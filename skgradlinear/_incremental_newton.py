@@ -13,7 +13,7 @@ import numpy as np
 
 from ._conjugate_gradient import conjugate_gradient
 from ._evaluation import Direction, Evaluation
-from ._objective import Line
+from ._line import Line
 from ._stored_hessian import Change, StoredHessian, identity, mean_hessian
 from .losses._base import Array
 

@@ -17,6 +17,7 @@ from ._central_path import CentralPath
 from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smoothed, certify, relative
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
+from ._line import Line
 from ._mean_loss import MeanLoss
 from ._standardization import Moments, Standardization
 from ._subspace import Subspace, line_search, minimize_bias
@@ -506,32 +507,6 @@ class Objective:
         if array.shape not in (self.shape, (self.shape[0] * self.shape[1],)):
             raise ValueError(f"params must have shape {self.shape}, or be that array flattened; got {array.shape}.")
         return array.reshape(self.shape)
-
-
-class Line:
-    """The objective on a line through a point: every step costs n K operations and no pass over X."""
-
-    def __init__(self, objective: Objective, origin: Evaluation, direction: Direction) -> None:
-        self._objective = objective
-        self._origin = origin
-        self._direction = direction
-
-    def __call__(self, step: float) -> float:
-        """Objective at ``params + step * direction``."""
-        return self.value_and_slope(step)[0]
-
-    def value_and_slope(self, step: float) -> tuple[float, float]:
-        """Objective at ``params + step * direction`` and its derivative in `step`."""
-        objective, direction = self._objective, self._direction
-        params = self._origin.params + step * direction.params
-        logits = self._origin.logits + direction.logits.dtype.type(step) * direction.logits
-        loss, slope = 0.0, objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
-        for rows in objective.mean_loss.groups():
-            share, dlogits = objective.mean_loss.value_and_gradient(rows, logits[rows])
-            loss += share
-            slopes = np.einsum("ik,ik->i", dlogits, direction.logits[rows], dtype=np.float64)
-            slope += objective.mean_loss.mean(rows, slopes)
-        return loss + objective.penalty(params), slope
 
 
 def _count_outputs(y: Labels, loss: Loss) -> int:

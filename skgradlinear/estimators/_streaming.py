@@ -164,7 +164,7 @@ class StreamingClassifier(LinearClassifier):
             scored = self._prequential(chunk)
             fitted = {**self._continue(chunk, None if first else self._so_far()), **scored}
         of_fit = ("objective_", "duality_gap_", "n_iter_", "loss_curve_", "gap_curve_", "seconds_curve_")
-        for name in (*of_fit, "temperature_", "_temperature"):
+        for name in (*of_fit, "temperature_", "_temperature", "_moments", "_moment_facts"):
             self.__dict__.pop(name, None)
         self.__dict__.update(fitted)
         return self
@@ -228,7 +228,7 @@ class StreamingClassifier(LinearClassifier):
             stream = Stream(moments, 0.0, standardize, np.random.default_rng(self._seed()))
         start = None if stream.seen == 0 else (self.coef_.T, self.intercept_)
         params, stream = stream.learn(objective, start, self.solver)
-        kept = {"t_": seen, "_total_weight": seen, "_stream": stream, "_moments": None, "_state": None}
+        kept = {"t_": seen, "_total_weight": seen, "_stream": stream, "_state": None}
         return {**self._model(chunk, objective, params), **kept}
 
     def _so_far(self) -> Stream:
@@ -236,9 +236,9 @@ class StreamingClassifier(LinearClassifier):
         if self._stream is not None:
             stream: Stream = self._stream
             return stream
-        *moments, standardize = self._moments
-        rng = np.random.default_rng(self._seed())
-        return Stream(Moments(*moments), self._total_weight, standardize, rng)
+        weight, count, standardize = self._moment_facts
+        moments = Moments(weight, *self._moments, count)
+        return Stream(moments, self._total_weight, standardize, np.random.default_rng(self._seed()))
 
     def _prequential(self, chunk: Problem) -> dict[str, Any]:
         """What `partial_fit` sets because of the scores of rows that are not learnt yet."""
@@ -248,5 +248,8 @@ class StreamingClassifier(LinearClassifier):
         described = super()._describe(problem, objective, result)
         moments = objective.moments
         # Plain arrays and numbers: a fitted model is to be kept by whatever knows these.
-        plain = (moments.weight, moments.mean, moments.scatter, moments.count, objective.standardize)
-        return {**described, "_stream": None, "_moments": plain}
+        plain = {
+            "_moments": np.stack([moments.mean, moments.scatter]),
+            "_moment_facts": (moments.weight, moments.count, objective.standardize),
+        }
+        return {**described, **plain, "_stream": None}

@@ -237,7 +237,8 @@ class StreamingClassifier(LinearClassifier):
             stream: Stream = self._stream
             return stream
         weight, count, standardize = self._moment_facts
-        moments = Moments(weight, *self._moments, count)
+        mean, scatter = self._moments
+        moments = Moments(weight, mean, scatter, count)
         return Stream(moments, self._total_weight, standardize, np.random.default_rng(self._seed()))
 
     def _prequential(self, chunk: Problem) -> dict[str, Any]:

@@ -23,9 +23,9 @@ MAX_BLOCK_ENTRIES = 1 << 23
 # Rows whose share of a block's trace is below this share of the mean row's are left out: most rows are sure of most of
 # their outputs. Measured by the trace, since a rare column makes the curvature of few rows large.
 FAINT = 1e-4
-# Share of a hinge's curvature that is spread evenly over the rows. Most rows have none at the moment; nothing would
-# then hold the coefficient of a rare column where its few rows have put it.
-GRAM_SHARE = 0.03
+# Share of the curvature that is spread evenly over the rows. Rows that are sure have next to none at the moment, most
+# rows of a hinge none at all; nothing would then hold the coefficient of a rare column where its few rows have put it.
+GRAM_SHARE, HINGE_GRAM_SHARE = 0.01, 0.03
 
 
 @dataclass(frozen=True)
@@ -183,13 +183,13 @@ def diagonal(objective: Objective, entries: Array) -> StoredHessian:
 def mean_hessian(objective: Objective, point: Evaluation) -> StoredHessian:
     """The Hessian of the mean loss at a point, without the penalty and without what couples outputs.
 
-    Of a hinge's, a share is spread evenly over the rows.
+    A small share of each output's curvature is spread evenly over the rows.
     """
     order, n_outputs = objective.shape
     weight = point.diagonal() * objective._row_weight
     level = weight.sum(axis=0, dtype=np.float64)
-    if objective.loss.sparse_curvature:
-        weight = (1 - GRAM_SHARE) * weight + GRAM_SHARE * level.astype(weight.dtype) * objective._row_weight
+    share = HINGE_GRAM_SHARE if objective.loss.sparse_curvature else GRAM_SHARE
+    weight = (1 - share) * weight + share * level.astype(weight.dtype) * objective._row_weight
     if n_outputs * order**2 <= MAX_BLOCK_ENTRIES:
         return BlockHessian(_blocks(objective, weight))
     scale = objective.standardization.inverse_scale[:, None]

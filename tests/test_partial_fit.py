@@ -117,6 +117,7 @@ def test_scale_times_rows_is_the_alpha_of_fit():
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_a_change_of_moments_leaves_the_function_and_its_derivatives(fit_intercept, monkeypatch):
     monkeypatch.setattr("skgradlinear._stored_hessian.FAINT", 0.0)
+    monkeypatch.setattr("skgradlinear._stored_hessian.GRAM_SHARE", 0.0)
     rng = np.random.default_rng(0)
     X, y = rng.normal(3, 2, (50, 4)), rng.integers(0, 2, 50)
     options = {"standardize": True, "fit_intercept": fit_intercept, "dtype": X.dtype, "may_pivot": True}
@@ -138,7 +139,8 @@ def test_a_change_of_moments_leaves_the_function_and_its_derivatives(fit_interce
     assert_allclose(diagonal.moved(change).entries[:, 0], np.diag(diagonal_as_block.moved(change).blocks[0]))
 
 
-def test_the_mean_hessian_is_that_of_the_objective():
+def test_the_mean_hessian_is_that_of_the_objective(monkeypatch):
+    monkeypatch.setattr("skgradlinear._stored_hessian.GRAM_SHARE", 0.0)
     X, y = blobs(300, n_classes=2)
     X = X.astype(np.float64)
     for rows in (X, sp.csr_matrix(X)):
@@ -169,15 +171,16 @@ def test_a_column_that_was_constant_comes_alive():
     assert model.score(X[500:], y[500:]) > 0.85
 
 
-@pytest.mark.parametrize("estimator", [SoftmaxClassifier(), *SVMS[:2]], ids=repr)
-def test_a_rare_column_that_comes_late_does_not_run_away(estimator):
+@pytest.mark.parametrize("estimator", [SoftmaxClassifier(), *SVMS[:2]], ids=["softmax", *NAMES[2:4]])
+def test_rare_columns_that_come_late_are_learnt(estimator):
     rng = np.random.default_rng(0)
     X, y = blobs(4000)
-    X = np.hstack([X, np.zeros((4000, 4))])
-    X[rng.integers(1000, 4000, 12), 12 + np.arange(12) % 4] = 1.0
+    rare = np.zeros((4000, 4))
+    rare[rng.integers(1000, 4000, 12), np.arange(12) % 4] = 1.0
+    X = np.hstack([X, rare])
     model = clone(estimator).set_params(alpha=1 / 4000)
     best = clone(model).set_params(tol=1e-3).fit(X, y)
-    assert stream(model, X, y, 500, rounds=3, classes=range(4)).certificate(X, y)[0] <= 1.02 * best.objective_
+    assert stream(model, X, y, 500, rounds=3, classes=range(4)).certificate(X, y)[0] <= 1.01 * best.objective_
 
 
 def test_columns_of_very_different_units_without_standardization():

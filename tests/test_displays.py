@@ -491,3 +491,10 @@ else:
     raise SystemExit("drawn without Matplotlib")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_stream_has_no_curves():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier().partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="partial_fit, which keeps no curves"):
+        LossCurveDisplay.from_estimator(model)

@@ -459,3 +459,12 @@ def test_an_unfinished_fit_says_what_to_raise() -> None:
         SoftmaxClassifier(solver=SGD(max_epochs=2)).fit(X, y)
     with pytest.warns(ConvergenceWarning, match="stopped at max_iter; raise max_iter"):
         SoftmaxClassifier(solver=SGD(), max_iter=2).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "solver", [SGD(learning_rate=1e6, early_stopping=True, patience=3), SGD(learning_rate=1e6, max_epochs=3)]
+)
+def test_divergence_shows_in_few_epochs_too(solver):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="SGD has diverged with learning_rate=1e"):
+        SoftmaxClassifier(solver=solver).fit(X, y)

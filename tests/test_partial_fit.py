@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_digits, make_classification, make_multilabel_classification
+from sklearn.datasets import load_digits, load_iris, make_classification, make_multilabel_classification
 
 from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier
 from skgradlinear._incremental_newton import flat_length
@@ -454,3 +454,67 @@ def test_chunks_of_a_csv_file(tmp_path):
             model.partial_fit(chunk.drop(columns="digit"), chunk["digit"], classes=range(10))
     assert model.feature_names_in_[0] == "pixel0"
     assert model.score(frame.drop(columns="digit"), y) > 0.97
+
+
+DIVERGING = [
+    SGD(learning_rate=1e6, schedule="constant"),
+    Adam(learning_rate=1e6, schedule="constant"),
+    GradientDescent(learning_rate=1e9),
+]
+
+
+@pytest.mark.parametrize("solver", DIVERGING, ids=lambda solver: type(solver).__name__)
+def test_a_rate_that_diverges_is_named_and_the_last_good_state_stays(solver):
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(alpha=0.01).fit(X, y)
+    model.set_params(solver=solver)
+    before = []
+
+    def learn():
+        for _ in range(10):
+            before.append((model.coef_.copy(), model.t_ if hasattr(model, "t_") else None))
+            model.partial_fit(X, y)
+
+    with pytest.raises(ValueError, match=rf"{type(solver).__name__} has diverged with learning_rate=.*Try learning_ra"):
+        learn()
+    assert_array_equal(model.coef_, before[-1][0])
+    assert getattr(model, "t_", None) == before[-1][1]
+    assert model.certificate(X, y)[0] < 10
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [
+        SGD(momentum=5.0),
+        SGD(batch_size=1.7),
+        SGD(batch_size=0),
+        SGD(averaging="no"),
+        Adam(beta_1=2.0),
+        GradientDescent(momentum="foo"),
+    ],
+    ids=repr,
+)
+def test_parameters_of_solvers_are_checked(solver):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises((TypeError, ValueError), match=type(solver).__name__):
+        SoftmaxClassifier(solver=solver).partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("averaging", [False, True])
+def test_a_solver_that_is_changed_begins_anew_where_the_coefficients_are(averaging):
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(alpha=0.01, solver=SGD(averaging=averaging)).partial_fit(X, y, classes=[0, 1, 2])
+    model.set_params(solver=Adam(averaging=averaging)).partial_fit(X, y)
+    # A rate of nearly nothing leaves the coefficients where they are, whatever the rate was before.
+    still = model.coef_.copy()
+    model.set_params(solver=SGD(learning_rate=1e-12, averaging=averaging)).partial_fit(X, y)
+    assert_allclose(model.coef_, still, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["auto", SGD(), SGD(averaging=True)], ids=repr)
+def test_coefficients_that_are_set_by_hand_are_where_it_goes_on(solver):
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(alpha=0.01, solver=solver, random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    as_it_was = pickle.loads(pickle.dumps(model)).partial_fit(X, y)
+    model.coef_ = model.coef_ + np.array([[1.0], [-1.0], [0.0]])
+    assert np.abs(model.partial_fit(X, y).coef_ - as_it_was.coef_).max() > 1e-3

@@ -279,3 +279,15 @@ def test_skops_names_the_objects_among_the_parameters():
     asked = skops.io.get_untrusted_types(data=stored)
     assert sorted(asked) == [f"{type(one).__module__}.{type(one).__name__}" for one in (model, model.solver)]
     assert_array_equal(skops.io.loads(stored, trusted=asked).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("model", [SoftmaxClassifier(), SigmoidClassifier(), LinearSVMClassifier()], ids=repr)
+def test_a_stream_is_exported_too(model):
+    X, y = load_iris(return_X_y=True)
+    model = clone(model).set_params(alpha=0.01).partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
+    exported = model.as_sklearn()
+    assert_allclose(exported.predict_proba(X), model.predict_proba(X), atol=1e-12)
+    parameters = exported.get_params()
+    # A likelihood whose coefficients come from a hinge has no strength of its own.
+    strength = None if isinstance(model, LinearSVMClassifier) else 100 / 300
+    assert strength is None or parameters.get("C", parameters.get("estimator__C")) == pytest.approx(strength)

@@ -173,6 +173,8 @@ def _named(estimator: Any, name: str | None) -> dict[str, Any]:
 
 
 def _values(name: str, model: LinearClassifier, quantity: str, lower_bound: float | None) -> Array:
+    if not hasattr(model, "loss_curve_"):
+        raise ValueError(f"{name} has learnt by partial_fit, which keeps no curves; draw a model that was fitted.")
     if quantity == "objective":
         curve: Array = model.loss_curve_
         return curve

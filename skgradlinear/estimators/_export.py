@@ -68,7 +68,8 @@ def _c(model: Any) -> float:
 def _with_logits(target: Any, model: Any, classes: Array, coefficients: Array, intercept: Array) -> Any:
     target.classes_, target.coef_, target.intercept_ = classes.copy(), coefficients.copy(), intercept.copy()
     # scikit-learn's solvers count per problem, liblinear's in one number.
-    target.n_iter_ = model.n_iter_ if isinstance(target, LinearSVC) else np.array([model.n_iter_], dtype=np.int32)
+    n_iter = getattr(model, "n_iter_", 1)  # a stream has no number of iterations
+    target.n_iter_ = n_iter if isinstance(target, LinearSVC) else np.array([n_iter], dtype=np.int32)
     return _with_features(target, model)
 
 

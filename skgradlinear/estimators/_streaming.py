@@ -44,6 +44,8 @@ class Stream:
         Where a first-order solver stands: its average is what it reports.
     state : FirstOrderState or None
         What a first-order solver remembers.
+    rule : tuple or None
+        The class and the parameters of that solver: another one begins anew.
     """
 
     moments: Moments
@@ -54,6 +56,7 @@ class Stream:
     memory: Memory | None = None
     params: Array | None = None
     state: FirstOrderState | None = None
+    rule: tuple[str, dict[str, Any]] | None = None
 
     def learn(self, objective: Objective, start: tuple[Array, Array] | None, solver: Any) -> tuple[Array, Stream]:
         """Parameters to report, and the stream after the rows of an objective whose moments are of all rows.
@@ -75,7 +78,7 @@ class Stream:
         if memory is None:
             memory = Memory.of_solution(objective, params, self.seen) if self.seen else Memory.empty(objective)
         params, memory = learn(objective, params, memory)
-        return params, replace(now, memory=memory, params=None, state=None)
+        return params, replace(now, memory=memory, params=None, state=None, rule=None)
 
     def _epoch(
         self, objective: Objective, params: Array | None, solver: FirstOrder, now: Stream
@@ -86,15 +89,22 @@ class Stream:
                 f"early_stopping of {type(solver).__name__} holds rows out of a whole fit; set it to False for "
                 "partial_fit, and score chunks before learning from them instead."
             )
-        rng, state = copy.deepcopy(self.rng), self.state
-        if self.params is not None and state is not None:
-            params = self._moved(self.params, objective)
-            average = None if state.average is None else self._moved(state.average, objective)
-            state = replace(state, average=average)
-        elif params is None:
+        rng = copy.deepcopy(self.rng)
+        rule = type(solver).__name__, {name: value for name, value in solver.get_params().items() if name != "init"}
+        state = self.state if rule == self.rule else None
+        if state is not None and state.average is not None and params is not None and self.params is not None:
+            # The average is what the coefficients show; unless these were changed by hand, it goes on beside its steps.
+            shown = self._moved(state.average, objective)
+            untouched = np.array_equal(shown, params)
+            state = replace(state, average=params)
+            params = self._moved(self.params, objective) if untouched else params
+        if params is None:
             params = first_params(solver.init, objective, rng)
-        params, state = solver.epoch(objective, params, state, rng)
-        return solver.averaged(params, state), replace(now, rng=rng, memory=None, params=params, state=state)
+        start = params
+        params, state = solver.epoch(objective, start, state, rng)
+        reported = solver.averaged(params, state)
+        solver.ensure_near(objective, start, reported, state)
+        return reported, replace(now, rng=rng, memory=None, params=params, state=state, rule=rule)
 
     def _moved(self, params: Array, objective: Objective) -> Array:
         """Parameters in the units of another standardization."""

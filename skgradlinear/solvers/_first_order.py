@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._held_out import HeldOut
-from ._judge import Judge
+from ._judge import Judge, is_far
 from ._result import Array, History, Result, Status
 from ._solver import Options, Solver, check_flag, check_integer, check_real
 from ._starts import check_init, first_params
@@ -113,6 +113,30 @@ class FirstOrder(Solver):
             raise self._diverged(objective, state.rate)
         return params, state
 
+    def ensure_near(self, objective: Objective, start: Array, params: Array, state: FirstOrderState) -> None:
+        """Raise if an epoch has left its start far behind.
+
+        Parameters
+        ----------
+        objective : Objective
+            The rows of the epoch.
+        start : ndarray of shape (d + 1, K)
+            Parameters before it.
+        params : ndarray of shape (d + 1, K)
+            Parameters after it.
+        state : FirstOrderState
+            State after it.
+
+        Raises
+        ------
+        ValueError
+            With the learning rate that was too large, and one to try.
+        """
+        # What overflows is far.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if is_far(objective.value(params), max(objective.value(start), objective.loss_at_zero)):
+                raise self._diverged(objective, state.rate)
+
     def averaged(self, params: Array, state: FirstOrderState | None) -> Array:
         """The parameters to report: the running average where there is one, else `params` themselves."""
         return params if state is None or state.average is None else state.average
@@ -138,8 +162,8 @@ class FirstOrder(Solver):
         """Whether the iterates are averaged."""
 
     @abstractmethod
-    def _check_rule(self, objective: Objective) -> None:
-        """Raise for a parameter of the solver's own that is out of range, or does not fit the objective."""
+    def _check_rule(self) -> None:
+        """Raise for a parameter of the solver's own that is out of range."""
 
     def check(self) -> None:
         name = type(self).__name__
@@ -155,26 +179,32 @@ class FirstOrder(Solver):
         check_real(f"validation_fraction of {name}", self.validation_fraction, "a number in (0, 1)", 0.0, 1.0)
         check_integer(f"patience of {name}", self.patience, 1)
         check_init(name, self.init)
+        self._check_rule()
 
     def limited(self, max_iter: int) -> int:
         return min(max_iter, self.max_epochs)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
-        self._check_rule(objective)
+        size, n_rows = self._size_of_batches(len(objective.weight)), len(objective.weight)
+        if size > n_rows:
+            raise ValueError(
+                f"batch_size={size} of {type(self).__name__} is more than the {n_rows} rows of X; choose a smaller "
+                "one, or 'auto'."
+            )
         rng = np.random.default_rng(options.random_state)
         held_out = HeldOut(objective, self.validation_fraction, self.patience, rng) if self.early_stopping else None
         learning = objective if held_out is None else objective.without_rows(held_out.rows)
         params = first_params(self.init, objective, rng) if params is None else objective.free_of_shift(params)
         state: FirstOrderState | None = None
-        history, judge = History(options.callback), Judge(objective, options.tol)
+        history, judge = History(options.callback), Judge(objective, options.tol, proving=options.certified)
         while True:
             report = judge.assess(self.averaged(params, state))
-            if judge.diverged and state is not None:
-                raise self._diverged(objective, state.rate)
             if held_out is not None:
                 held_out.note(report)
             history.note(report.value, report.measure, report.params)
             status = self._end(options, history, judge, held_out)
+            if state is not None and judge.has_diverged(history.n_iter, at_end=status is not None):
+                raise self._diverged(objective, state.rate)
             if status is not None:
                 break
             params, state = self.epoch(learning, params, state, rng)
@@ -182,7 +212,7 @@ class FirstOrder(Solver):
             best = report
         else:
             best = judge.best if held_out is None or status is Status.CONVERGED else held_out.best
-        gap, measure = judge.proof(best)
+        gap, measure = judge.settled(best)
         return Result(best.params, best.value, gap, measure, history.n_iter, status, tuple(history.iterations))
 
     def _end(self, options: Options, history: History, judge: Judge, held_out: HeldOut | None) -> Status | None:

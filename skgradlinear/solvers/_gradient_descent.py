@@ -85,7 +85,7 @@ class GradientDescent(FirstOrder):
         self.validation_fraction = validation_fraction
         self.patience = patience
 
-    def _check_rule(self, objective: Objective) -> None:
+    def _check_rule(self) -> None:
         if isinstance(self.momentum, str):
             if self.momentum != "auto":
                 raise ValueError(f"momentum of GradientDescent must be 'auto' or in [0, 1); got {self.momentum!r}.")

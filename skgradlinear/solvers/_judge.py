@@ -19,6 +19,11 @@ FAR, FAR_POINTS = 10.0, 5
 SMOOTHINGS = (0.1, 10.0)
 
 
+def is_far(value: float, scale: float) -> bool:
+    """Whether an objective is so far above a scale that it is lost, as one that is not a number is."""
+    return not value <= FAR * scale
+
+
 @dataclass(frozen=True)
 class Report:
     """A point, free of common shifts and, for a smooth loss, with the best bias for its weights; and what it proves."""
@@ -32,19 +37,20 @@ class Report:
 class Judge:
     """Certifies one point after the other; the highest of their lower bounds holds for all of them."""
 
-    def __init__(self, objective: Objective, tol: float) -> None:
+    def __init__(self, objective: Objective, tol: float, *, proving: bool = True) -> None:
         self.objective = objective
         self.tol = tol
+        # The dual points of a hinge take several passes each; what needs no proof does without until the end.
+        self.proving = proving
         self.best: Report
         self._bound = -np.inf
         self._centres: dict[float, Array] = {}
         self._scale = 0.0
         self._n_far = 0
 
-    @property
-    def diverged(self) -> bool:
-        """Whether the last points are all far above the first."""
-        return self._n_far >= FAR_POINTS
+    def has_diverged(self, n_steps: int, *, at_end: bool) -> bool:
+        """Whether the last points are all far above the first; at the end those few that there are will do."""
+        return self._n_far >= FAR_POINTS or (at_end and 0 < n_steps <= self._n_far)
 
     def assess(self, params: Array) -> Report:
         """Objective and gap of the next point."""
@@ -53,13 +59,14 @@ class Judge:
         with np.errstate(over="ignore", invalid="ignore"):
             point = objective.at(objective.free_of_shift(params))
             self._scale = self._scale or max(point.value, objective.loss_at_zero)
-            far = not point.value <= FAR * self._scale
+            far = is_far(point.value, self._scale)
             self._n_far = self._n_far + 1 if far else 0
             if far:
                 report = Report(point.params, point.logits, point.value, np.inf)
             elif objective.non_smooth:
                 report = Report(point.params, point.logits, point.value, np.inf)
-                self._bound = max(self._bound, *(self._bound_of(mu, report) for mu in SMOOTHINGS))
+                if self.proving:
+                    self._prove(report)
             else:
                 point, _, certificate = objective.assess(objective.with_best_bias(point), self.tol)
                 report = Report(point.params, point.logits, point.value, certificate.measure)
@@ -67,6 +74,15 @@ class Judge:
         if not hasattr(self, "best") or report.value < self.best.value:
             self.best = report
         return Report(report.params, report.logits, report.value, self.proof(report)[1])
+
+    def settled(self, report: Report) -> tuple[float, float]:
+        """`proof` of the point that is returned."""
+        if self.objective.non_smooth and not self.proving:
+            self._prove(report)
+        return self.proof(report)
+
+    def _prove(self, report: Report) -> None:
+        self._bound = max(self._bound, *(self._bound_of(mu, report) for mu in SMOOTHINGS))
 
     def _bound_of(self, mu: float, report: Report) -> float:
         """Lower bound on a plain hinge from its smoothed version, around the duals that the last point led to."""

@@ -25,6 +25,7 @@ class Options:
     random_state: int
     callback: Callback | None
     state: Any
+    certified: bool
 
     def after(self, earlier: Result) -> Options:
         """What a solver is told that goes on where an earlier one ended."""
@@ -107,7 +108,7 @@ class Solver(BaseEstimator):
         max_iter = self.limited(max_iter)
         if self.exact:
             objective = objective.in_float64()
-        options = Options(tol, max_iter, random_state, callback, state)
+        options = Options(tol, max_iter, random_state, callback, state, certified)
         if objective.dtype == np.float64 or not certified:
             return self._minimize(objective, params, options)
         draft = self._minimize(objective, params, options)

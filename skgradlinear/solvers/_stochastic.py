@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._first_order import USUAL_BATCH, FirstOrder
 from ._solver import check_flag, check_integer
-
-if TYPE_CHECKING:
-    from .._objective import Objective
 
 
 class Stochastic(FirstOrder):
@@ -18,7 +15,7 @@ class Stochastic(FirstOrder):
     batch_size: Any
     averaging: bool
 
-    def _check_rule(self, objective: Objective) -> None:
+    def _check_rule(self) -> None:
         name = type(self).__name__
         check_flag(f"averaging of {name}", self.averaging)
         if isinstance(self.batch_size, str):
@@ -26,12 +23,6 @@ class Stochastic(FirstOrder):
                 raise ValueError(f"batch_size of {name} must be 'auto' or an integer >= 1; got {self.batch_size!r}.")
         else:
             check_integer(f"batch_size of {name}", self.batch_size, 1)
-            n_rows = len(objective.weight)
-            if self.batch_size > n_rows:
-                raise ValueError(
-                    f"batch_size={self.batch_size} of {name} is more than the {n_rows} rows of X; choose a smaller "
-                    "one, or 'auto'."
-                )
         self._check_moments()
 
     @abstractmethod

@@ -33,9 +33,9 @@ for name, model in (("plain", plain), ("balanced", balanced)):
 # What weights do to probabilities
 # --------------------------------
 #
-# The intercept is free, so its derivative is zero at the minimum: the weighted mean of the probabilities is the weighted
-# share of the class. Without weights that is the true share. With balanced weights it is one half, for a population that
-# does not exist.
+# The intercept is free, so its derivative is zero at the minimum: the weighted mean of the probabilities is the
+# weighted share of the class. Without weights that is the true share. With balanced weights it is one half, for a
+# population that does not exist.
 
 assert abs(plain.predict_proba(X_train)[:, 1].mean() - share) < 1e-5
 weight = np.where(y_train == 1, 0.5 / share, 0.5 / (1 - share))
@@ -73,10 +73,11 @@ assert losses["balanced, corrected"] < 1.1 * losses["plain"]
 # The decision is a matter of the threshold
 # -----------------------------------------
 #
-# Whoever needs to find more positives need not change the model: with honest probabilities, the best threshold follows
-# from the costs. If a missed positive costs as much as nineteen false alarms, say yes from a probability of 1/20 on.
-# That costs less than half of the decisions at one half, and about as much as those of the balanced model, which has its
-# threshold built in: it is made for a missed positive that costs 30 false alarms, and has to be fitted again for others.
+# Whoever needs to find more positives need not change the model: with honest probabilities, the best threshold
+# follows from the costs. If a missed positive costs as much as nineteen false alarms, say yes from a probability of
+# 1/20 on. That costs less than half of the decisions at one half, and about as much as those of the balanced model,
+# which has its threshold built in: it is made for a missed positive that costs 30 false alarms, and has to be fitted
+# again for others.
 
 threshold = 1 / 20
 cost = {}

@@ -26,8 +26,8 @@ machine = LinearSVMClassifier().fit(X_train, y_train)
 print(f"temperature {machine.temperature_:.2f}, certified gap {machine.duality_gap_:.1e}")
 
 # %%
-# Without calibration one might take the softmax of the scores, or of the scores divided by a temperature that was fitted
-# on the training rows. This machine makes no error on them, so that temperature would be close to zero and all
+# Without calibration one might take the softmax of the scores, or of the scores divided by a temperature that was
+# fitted on the training rows. This machine makes no error on them, so that temperature would be close to zero and all
 # probabilities close to one.
 
 uncalibrated = LinearSVMClassifier(probability=False)

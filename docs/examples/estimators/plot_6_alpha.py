@@ -2,8 +2,8 @@
 Choosing the strength of the penalty
 ====================================
 
-``alpha`` is the one parameter that decides how well a linear classifier generalizes. The default, ``"scale"``, is a good
-place to start a search from, and a search along a path of values is cheap.
+``alpha`` is the one parameter that decides how well a linear classifier generalizes. The default, ``"scale"``, is a
+good place to start a search from, and a search along a path of values is cheap.
 """
 
 # %%
@@ -23,8 +23,8 @@ plt.style.use("seaborn-v0_8-colorblind")
 # -----------------
 #
 # The log-loss of rows that a fit has not seen, against that of the rows it has. To the left the model learns the
-# training rows by heart; to the right it learns nothing. The dashed line is ``alpha="scale"``: a twentieth of the number
-# of (standardized) columns, divided by the number of rows.
+# training rows by heart; to the right it learns nothing. The dashed line is ``alpha="scale"``: a twentieth of the
+# number of (standardized) columns, divided by the number of rows.
 
 alphas = np.logspace(-6, 1, 8)
 folds = StratifiedKFold(5, shuffle=True, random_state=0)

@@ -12,6 +12,8 @@ gradient by hand and by differences, gradient descent with a rate of 0.1, and a 
 #
 # Points are drawn, and a line with a known normal vector decides their labels.
 
+import cProfile
+import pstats
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -87,7 +89,8 @@ for name, check in (
 # ----------------
 #
 # Plain gradient descent with a rate of 0.1, from small uniform weights. A callback sees every iteration and its
-# parameters, which are kept for the picture.
+# parameters, which are kept for the picture. What a solver reports of its weights is their loss with the best bias for
+# them, which the certificate needs.
 
 classifiers = {"sigmoid, one column": SigmoidLoss(), "softmax, two columns": SoftmaxLoss()}
 descent = GradientDescent(learning_rate=0.1, momentum=0.0, init="uniform", max_epochs=275)
@@ -157,9 +160,6 @@ axis.set_title("probability of the second class")
 # -------------------
 #
 # Python's own profiler shows the functions that take longest. A pass over the rows is a few products of matrices.
-
-import cProfile  # noqa: E402
-import pstats  # noqa: E402
 
 profile = cProfile.Profile()
 profile.runcall(descent.solve, kept["softmax, two columns"][0], tol=1e-9)

@@ -50,15 +50,15 @@ assert np.allclose(d_scores, softmax.gradient(scores, y), atol=1e-12)
 
 d_W = np.column_stack([Z, np.ones(len(Z))]).T @ d_scores / len(y)
 d_W[:-1] += objective.alpha * W[:-1]  # the bias is not penalized
-assert np.allclose(d_W, objective.gradient(W), atol=1e-12)
+assert np.allclose(d_W, objective.value_and_gradient(W)[1], atol=1e-12)
 print(check_gradient(objective, W))
 
 # %%
 # Mini-batches
 # ------------
 #
-# Every epoch puts the rows in a new random order and takes sixteen at a time: 178 rows are eleven batches and one of two
-# rows. A seed makes it repeatable.
+# Every epoch puts the rows in a new random order and takes sixteen at a time: 178 rows are eleven batches and one of
+# two rows. A seed makes it repeatable.
 
 sgd = SGD(learning_rate=0.05, momentum=0.0, batch_size=16, max_epochs=100)
 first, again, other = (sgd.solve(objective, tol=1e-10, random_state=seed) for seed in (0, 0, 1))
@@ -84,9 +84,9 @@ axis.legend()
 # Two far blobs
 # -------------
 #
-# Two hundred points in ten dimensions, the blobs thirty and twenty deviations away from zero, and two hundred steps along
-# 0.001 times the *sum* of the gradients, from random weights: 0.2 times the gradient of the mean. The loss falls at every
-# step.
+# Two hundred points in ten dimensions, the blobs thirty and twenty deviations away from zero, and two hundred steps
+# along 0.001 times the *sum* of the gradients, from random weights: 0.2 times the gradient of the mean. The loss
+# falls at every step.
 
 random = np.random.default_rng(0)
 centers = np.outer([30.0, -20.0], np.ones(10)) / np.sqrt(10)

@@ -43,8 +43,8 @@ assert np.allclose(rows.std(axis=1), 1)
 # The two losses
 # --------------
 #
-# With untrained weights all ten scores are equal: the softmax loss is :math:`\log 10`, and all nine wrong classes violate
-# the margin of the hinge.
+# With untrained weights all ten scores are equal: the softmax loss is :math:`\log 10`, and all nine wrong classes
+# violate the margin of the hinge.
 
 zeros = np.zeros((4, 10))
 print(SoftmaxLoss().value(zeros, np.arange(4)), WestonWatkinsHinge().value(zeros, np.arange(4)))
@@ -79,9 +79,9 @@ assert np.allclose(vectorized_gradient / 200, gradient, atol=1e-15)
 # The gradient check
 # ------------------
 #
-# The relative difference :math:`\lVert a - n \rVert / \lVert a + n \rVert` of the gradient by hand and the numerical one.
-# With one-sided differences, courses are content with 1e-7. The differences of ``check_gradient`` are of fourth order and
-# take smaller steps near a kink of the hinge, where a difference across it would be wrong.
+# The relative difference :math:`\lVert a - n \rVert / \lVert a + n \rVert` of the gradient by hand and the numerical
+# one. With one-sided differences, courses are content with 1e-7. The differences of ``check_gradient`` are of fourth
+# order and take smaller steps near a kink of the hinge, where a difference across it would be wrong.
 
 ten = np.array([np.flatnonzero(y_train == digit)[0] for digit in range(10)])
 weights = 1e-4 * np.random.default_rng(1).standard_normal((65, 10))

@@ -26,6 +26,10 @@ templates_path = ["_templates"]
 # `name` is a link where it can be imported and in italics where it is a parameter.
 default_role = "autolink"
 
+# Each reference must lead somewhere, except those to other packages, which are not fetched, and to what is private.
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r"(sklearn|scipy|numpy)\..*"), (r"py:obj", r"skgradlinear\._.*")]
+
 autosummary_generate = True
 # The class template lists the members, and docstrings say the types in words.
 numpydoc_show_class_members = False

@@ -10,8 +10,8 @@ texts are paragraphs of the documentation that is installed with SciPy: some 2,4
 # The corpus
 # ----------
 #
-# A docstring is split at its empty lines. Code, tables and headings are left out, and so are paragraphs that occur in
-# more than one package, which no classifier can tell apart.
+# A docstring is split at its empty lines. Code, links, tables and headings are left out, and so are paragraphs that
+# occur in more than one package, which no classifier can tell apart.
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ for package in packages:
     module = importlib.import_module(f"scipy.{package}")
     for name in module.__all__:
         for paragraph in (inspect.getdoc(getattr(module, name)) or "").split("\n\n"):
-            if re.match(r"[A-Z]", paragraph) and len(paragraph) > 80 and ">>>" not in paragraph:
+            if re.match(r"[A-Z]", paragraph) and len(paragraph) > 80 and not re.search(">>>|http", paragraph):
                 found[" ".join(paragraph.split())].add(package)
 
 texts = sorted(text for text, owners in found.items() if len(owners) == 1)

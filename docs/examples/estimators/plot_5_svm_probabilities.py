@@ -60,7 +60,7 @@ assert (machine.classes_[candidates["temperature"].argmax(axis=1)] == machine.pr
 # -----------
 #
 # Of the rows whose most probable class gets a probability of 80 %, four in five should be of that class. Points below
-# the diagonal are claims that are too sure.
+# the diagonal are claims that are too sure, points above it are too modest.
 
 figure, axes = plt.subplots(1, 4, figsize=(10, 3.1), sharex=True, sharey=True, layout="constrained")
 for (name, probability), axis in zip(candidates.items(), axes, strict=False):
@@ -68,7 +68,8 @@ for (name, probability), axis in zip(candidates.items(), axes, strict=False):
     share, claimed = calibration_curve(right, probability.max(axis=1), n_bins=8, strategy="quantile")
     axis.plot([0, 1], [0, 1], ":", color="black", lw=1)
     axis.plot(claimed, share, "o-")
-    axis.set(title=name.replace(", ", ",\n"), xlim=(0.2, 1.02), ylim=(0.2, 1.02), aspect="equal")
+    axis.set(title=name.replace(", ", ",\n"), xlim=(0.2, 1.03), ylim=(0.2, 1.03), aspect="equal")
+    axis.set(xticks=[0.4, 0.6, 0.8, 1.0], yticks=[0.4, 0.6, 0.8, 1.0])
     axis.text(0.97, 0.05, f"log-loss {losses[name]:.3f}", ha="right", transform=axis.transAxes)
 figure.supxlabel("probability of the predicted class")
 figure.supylabel("share that is right")

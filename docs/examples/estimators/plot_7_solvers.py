@@ -67,17 +67,18 @@ for name in ("GradientDescent", "SGD", "Adam"):
 # are included. Below, what is known without knowing the minimum: the certified gap.
 
 figure, axes = plt.subplots(2, 2, figsize=(9.5, 6.4), sharex="col", layout="constrained")
-lines = zip(results.items(), "osD^vP", ("-", "--", ":", "-", "--", "-"), strict=True)
-for (name, result), marker, style in lines:
-    count = np.array([iteration.n_iter for iteration in result.history])[1:]
-    seconds = np.array([iteration.seconds for iteration in result.history])[1:]
-    above = np.array([max(iteration.value / best - 1, 1e-9) for iteration in result.history])[1:]
-    proved = np.array([iteration.measure for iteration in result.history])[1:]
+colours = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "black")
+styles = ("o-", "s--", "D:", "^-", "v--", "P-")
+for (name, result), colour, style in zip(results.items(), colours, styles, strict=True):
+    points = [(i.n_iter, i.seconds, i.value, i.measure) for i in result.history[1:]]
+    # What is returned is the best point, with its bias polished and its proof renewed.
+    points.append((result.n_iter, result.history[-1].seconds, result.value, result.measure))
+    count, seconds, value, proved = np.array(points).T
     some = np.unique(np.geomspace(1, len(count), 10).astype(int) - 1).tolist()
-    colour = "black" if marker == "P" else None
-    for line, height in zip(axes, (above, proved), strict=True):
+    options = {"markevery": some, "ms": 5, "color": colour, "label": name}
+    for line, height in zip(axes, (np.maximum(value / best - 1, 1e-9), proved), strict=True):
         for axis, along in zip(line, (count, seconds), strict=True):
-            axis.loglog(along, height, style, marker=marker, markevery=some, ms=5, color=colour, label=name)
+            axis.loglog(along, height, style, **options)
 for axis in axes.flat:
     axis.axhline(1e-6, color="grey", lw=0.8)
     axis.set_ylim(1e-8, 1e2)

@@ -116,7 +116,7 @@ for name, loss in classifiers.items():
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for (name, curve), style in zip(curves.items(), ("-", "--"), strict=True):
     left.plot(curve, style, label=name)
-left.set(xlabel="iteration", ylabel="mean loss", yscale="log")
+left.set(xlabel="iteration", ylabel="mean loss", ylim=(0, None))
 left.legend()
 
 objective, steps = kept["sigmoid, one column"]
@@ -149,7 +149,16 @@ for Classifier in (SigmoidClassifier, SoftmaxClassifier):
 
 figure, axis = plt.subplots(figsize=(5, 3.8), layout="constrained")
 DecisionBoundaryDisplay.from_estimator(
-    model, X, response_method="predict_proba", cmap="PuOr", vmin=0, vmax=1, ax=axis, xlabel="$x_1$", ylabel="$x_2$"
+    model,
+    X,
+    response_method="predict_proba",
+    cmap="PuOr",
+    vmin=0,
+    vmax=1,
+    alpha=0.5,
+    ax=axis,
+    xlabel="$x_1$",
+    ylabel="$x_2$",
 )
 axis.scatter(*X[y == 0].T, s=8, marker="o", color="black", alpha=0.6)
 axis.scatter(*X[y == 1].T, s=14, marker="x", color="black", alpha=0.6)

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
 
-from skgradlinear import SoftmaxClassifier
+from skgradlinear import CoefficientDisplay, SoftmaxClassifier
 
 plt.style.use("seaborn-v0_8-colorblind")
 X, y = load_digits(return_X_y=True)
@@ -34,20 +34,14 @@ assert model.duality_gap_ <= model.tol
 # The weights as images
 # ---------------------
 #
-# Purple pixels raise the logit of the class, orange ones lower it. The weights of all classes add up to zero in each
+# Red pixels raise the logit of the class, blue ones lower it. The weights of all classes add up to zero in each
 # pixel, because adding one number to all logits changes no probability and the penalty then picks the smallest weights.
 
-weights = model.coef_.reshape(10, 8, 8)
 # The gap bounds the distance from weights for which the sum is exactly zero, by strong convexity.
 distance = np.sqrt(2 * model.duality_gap_ * model.objective_ / model.alpha_)
 assert np.linalg.norm(model.coef_.sum(axis=0)) <= np.sqrt(10) * distance
 
-limit = np.abs(weights).max()
-figure, axes = plt.subplots(2, 5, figsize=(8, 3.6), layout="constrained")
-for digit, axis in enumerate(axes.flat):
-    image = axis.imshow(weights[digit], cmap="PuOr", vmin=-limit, vmax=limit)
-    axis.set(title=f"digit {digit}", xticks=[], yticks=[])
-figure.colorbar(image, ax=axes, label="weight")
+CoefficientDisplay.from_estimator(model, image_shape=(8, 8), units="original")
 
 # %%
 # A strong penalty spreads the weight over many pixels. A weak one lets a few of them dominate, and the weights grow.
@@ -56,7 +50,7 @@ figure, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained")
 for alpha, axis in zip((100, 1e-2, 1e-6), axes, strict=True):
     eight = SoftmaxClassifier(standardize=False, alpha=alpha).fit(X_train, y_train)
     weight = eight.coef_[8].reshape(8, 8)
-    axis.imshow(weight, cmap="PuOr", vmin=-np.abs(weight).max(), vmax=np.abs(weight).max())
+    axis.imshow(weight, cmap="RdBu_r", vmin=-np.abs(weight).max(), vmax=np.abs(weight).max())
     title = (
         f"alpha = {alpha:g}, test accuracy {eight.score(X_test, y_test):.3f}\nlargest weight {np.abs(weight).max():.2g}"
     )

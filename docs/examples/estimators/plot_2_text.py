@@ -24,7 +24,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
-from skgradlinear import SoftmaxClassifier
+from skgradlinear import CoefficientDisplay, SoftmaxClassifier
 
 plt.style.use("seaborn-v0_8-colorblind")
 packages = ["integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse"]
@@ -69,16 +69,10 @@ assert model.duality_gap_ <= model.tol
 # What the classifier has learnt
 # ------------------------------
 #
-# The words with the largest coefficients, in the order of the classes.
+# The words with the largest coefficients of each class.
 
 words = search.best_estimator_[0].get_feature_names_out()
-figure, axes = plt.subplots(2, 4, figsize=(10, 5), layout="constrained")
-for coefficients, package, axis in zip(model.coef_, model.classes_, axes.flat, strict=False):
-    top = np.argsort(coefficients)[-8:]
-    axis.barh(words[top], coefficients[top])
-    axis.set_title(package)
-axes.flat[-1].set_visible(False)
-figure.supxlabel("coefficient")
+CoefficientDisplay.from_estimator(model, feature_names=words, top=8, units="original")
 
 top_words = {
     package: set(words[np.argsort(row)[-20:]]) for package, row in zip(model.classes_, model.coef_, strict=True)

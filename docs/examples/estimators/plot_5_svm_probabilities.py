@@ -11,12 +11,12 @@ class. This page compares the two on the same machine and the same folds.
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import softmax
-from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
 
-from skgradlinear import LinearSVMClassifier, SoftmaxClassifier
+from skgradlinear import LinearSVMClassifier, ReliabilityDisplay, SoftmaxClassifier
 
 plt.style.use("seaborn-v0_8-colorblind")
 X, y = load_digits(return_X_y=True)
@@ -62,17 +62,12 @@ assert (machine.classes_[candidates["temperature"].argmax(axis=1)] == machine.pr
 # Of the rows whose most probable class gets a probability of 80 %, four in five should be of that class. Points below
 # the diagonal are claims that are too sure, points above it are too modest.
 
-figure, axes = plt.subplots(1, 4, figsize=(10, 3.1), sharex=True, sharey=True, layout="constrained")
-for (name, probability), axis in zip(candidates.items(), axes, strict=False):
-    right = machine.classes_[probability.argmax(axis=1)] == y_test
-    share, claimed = calibration_curve(right, probability.max(axis=1), n_bins=8, strategy="quantile")
-    axis.plot([0, 1], [0, 1], ":", color="black", lw=1)
-    axis.plot(claimed, share, "o-")
-    axis.set(title=name.replace(", ", ",\n"), xlim=(0.2, 1.03), ylim=(0.2, 1.03), aspect="equal")
-    axis.set(xticks=[0.4, 0.6, 0.8, 1.0], yticks=[0.4, 0.6, 0.8, 1.0])
-    axis.text(0.97, 0.05, f"log-loss {losses[name]:.3f}", ha="right", transform=axis.transAxes)
-figure.supxlabel("probability of the predicted class")
-figure.supylabel("share that is right")
+figure, axis = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+for name, probability in candidates.items():
+    display = ReliabilityDisplay.from_predictions(y_test, probability, ax=axis, name=name)
+    print(f"{name:36s} expected calibration error {display.calibration_error[name]:.3f}")
+    if name == "temperature":
+        assert display.calibration_error[name] < 0.05
 
 # %%
 # The three hinges

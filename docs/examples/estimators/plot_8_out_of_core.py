@@ -2,16 +2,16 @@
 Out of core: a file that is read in pieces
 ==========================================
 
-``partial_fit`` learns from one chunk of rows after the other and keeps nothing of their size. Here the rows are in a text
-file, of which a thousand lines at a time are in memory.
+``partial_fit`` learns from one chunk of rows after the other and keeps nothing of their size. Here the rows are in a
+text file, of which a thousand lines at a time are in memory.
 """
 
 # %%
 # A file
 # ------
 #
-# Twenty thousand rows with a label in front, on columns of very different units. The file is sorted by nothing, as files
-# should be before they are learnt from in pieces: a chunk is taken for a sample of all rows.
+# Twenty thousand rows with a label in front, on columns of very different units. They are in no particular order, as
+# files should be before they are learnt from in pieces: a chunk is taken for a sample of all rows.
 
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,13 @@ from skgradlinear.solvers import SGD
 
 plt.style.use("seaborn-v0_8-colorblind")
 X, y = make_classification(
-    n_samples=20_000, n_features=20, n_informative=10, n_classes=4, n_clusters_per_class=1, class_sep=0.7, random_state=0
+    n_samples=20_000,
+    n_features=20,
+    n_informative=10,
+    n_classes=4,
+    n_clusters_per_class=1,
+    class_sep=0.7,
+    random_state=0,
 )
 X *= np.logspace(-2, 3, X.shape[1])
 folder = TemporaryDirectory()
@@ -67,8 +73,8 @@ assert above[-1] < 0.01
 # What is known of the result
 # ---------------------------
 #
-# A stream has no objective of its own. On rows that are at hand, those of a sample for example, ``certificate`` gives the
-# objective of the coefficients and how far at most they are from the best ones for these rows.
+# A stream has no objective of its own. On rows that are at hand, those of a sample for example, ``certificate`` gives
+# the objective of the coefficients and how far at most they are from the best ones for these rows.
 
 objective, gap = model.certificate(X, y)
 print(f"objective {objective:.5f}, certified to within {gap:.1e}; accuracy {model.score(X, y):.4f}")

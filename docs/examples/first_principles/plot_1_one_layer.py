@@ -14,14 +14,23 @@ gradient by hand and by differences, gradient descent with a rate of 0.1, and a 
 
 import cProfile
 import pstats
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.inspection import DecisionBoundaryDisplay
 
-from skgradlinear import Objective, SigmoidClassifier, SoftmaxClassifier, check_gradient
+from skgradlinear import (
+    BoundaryAnimation,
+    LossCurveDisplay,
+    Objective,
+    SigmoidClassifier,
+    SoftmaxClassifier,
+    check_gradient,
+)
 from skgradlinear.losses import SigmoidLoss, SoftmaxLoss
 from skgradlinear.solvers import GradientDescent
 
@@ -163,6 +172,20 @@ DecisionBoundaryDisplay.from_estimator(
 axis.scatter(*X[y == 0].T, s=8, marker="o", color="black", alpha=0.6)
 axis.scatter(*X[y == 1].T, s=14, marker="x", color="black", alpha=0.6)
 axis.set_title("probability of the second class")
+
+# %%
+# :class:`~skgradlinear.LossCurveDisplay` draws what the fits have stored, and
+# :class:`~skgradlinear.BoundaryAnimation` the regions of the classes after each iteration.
+
+slow = GradientDescent(learning_rate=0.1, momentum=0.0, max_epochs=100)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps of this rate are not enough
+    slowly = SigmoidClassifier(solver=slow).fit(X, y)
+    animation = BoundaryAnimation.from_estimator(SigmoidClassifier(solver=slow), X, y, max_frames=20)
+film = animation.animate()
+
+# %%
+LossCurveDisplay.from_estimator({"rate 0.1, no momentum": slowly, "automatic": model}, quantity="gap")
 
 # %%
 # Where the time goes

@@ -119,7 +119,7 @@ figure, axes = plt.subplots(2, 10, figsize=(10, 2.6), layout="constrained")
 for line, (name, model) in zip(axes, models.items(), strict=True):
     limit = np.abs(model[-1].coef_).max()
     for digit, axis in enumerate(line):
-        axis.imshow(model[-1].coef_[digit].reshape(8, 8), cmap="PuOr", vmin=-limit, vmax=limit)
+        axis.imshow(model[-1].coef_[digit].reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
         axis.set(xticks=[], yticks=[], title=digit)
     line[0].set_ylabel("softmax" if name == "SoftmaxClassifier" else "hinge")
 plt.show()

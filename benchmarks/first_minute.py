@@ -23,7 +23,7 @@ from skgradlinear import SoftmaxClassifier
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-TOLERANCES = np.logspace(0, -8, 17)
+TOLERANCES = np.logspace(0, -8, 9)
 FLOOR = 1e-8
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 OURS = "#0072B2"
@@ -64,7 +64,7 @@ def draw(axis, X, y, repeat):
         reference = SoftmaxClassifier(tol=1e-12).fit(X, y)
         above = partial(suboptimality, X, y, reference.alpha_, reference.objective_)
         ours = [timed(partial(SoftmaxClassifier(tol=tol).fit, X, y), repeat) for tol in TOLERANCES]
-        patience = 12 * max(seconds for _, seconds in ours)
+        patience = 8 * max(seconds for _, seconds in ours)
         peers = {}
         for solver in PEERS:
             peers[solver] = climb(partial(fit_peer, X, y, reference.alpha_, solver), above, repeat, patience)

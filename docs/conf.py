@@ -44,7 +44,6 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib", "strict_gallery.warnings_are_errors"),
     "reset_modules_order": "both",
     "capture_repr": (),
-    "matplotlib_animations": True,
     "doc_module": ("skgradlinear",),
     "backreferences_dir": "gallery/backreferences",
     "write_computation_times": False,

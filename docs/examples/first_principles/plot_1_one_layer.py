@@ -174,17 +174,24 @@ axis.scatter(*X[y == 1].T, s=14, marker="x", color="black", alpha=0.6)
 axis.set_title("probability of the second class")
 
 # %%
-# :class:`~skgradlinear.LossCurveDisplay` draws what the fits have stored, and
-# :class:`~skgradlinear.BoundaryAnimation` the regions of the classes after each iteration.
+# :class:`~skgradlinear.BoundaryAnimation` looks at a model after each iteration of its fit. Four of its frames are
+# drawn here; ``animation.save("boundary.gif")`` writes them all to a file.
 
 slow = GradientDescent(learning_rate=0.1, momentum=0.0, max_epochs=100)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred steps of this rate are not enough
     slowly = SigmoidClassifier(solver=slow).fit(X, y)
-    animation = BoundaryAnimation.from_estimator(SigmoidClassifier(solver=slow), X, y, max_frames=20)
-film = animation.animate()
+    animation = BoundaryAnimation.from_estimator(SigmoidClassifier(solver=slow), X, y, grid_resolution=300)
+figure, axes = plt.subplots(1, 4, figsize=(10, 3), sharex=True, sharey=True, layout="constrained")
+plt.close(animation.figure_)
+for axis, frame in zip(axes, (0, 1, 3, len(animation.titles) - 1), strict=True):
+    animation.plot(axis, markersize=4).show_frame(frame)
+    axis.get_legend().remove()
+    axis.label_outer()
 
 # %%
+# :class:`~skgradlinear.LossCurveDisplay` draws what the fits have stored.
+
 LossCurveDisplay.from_estimator({"rate 0.1, no momentum": slowly, "automatic": model}, quantity="gap")
 
 # %%

@@ -184,7 +184,7 @@ with warnings.catch_warnings():
     animation = BoundaryAnimation.from_estimator(SigmoidClassifier(solver=slow), X, y, grid_resolution=300)
 figure, axes = plt.subplots(1, 4, figsize=(10, 3), sharex=True, sharey=True, layout="constrained")
 plt.close(animation.figure_)
-for axis, frame in zip(axes, (0, 1, 3, len(animation.titles) - 1), strict=True):
+for axis, frame in zip(axes, (0, 2, 6, len(animation.titles) - 1), strict=True):
     animation.plot(axis, markersize=4).show_frame(frame)
     axis.get_legend().remove()
     axis.label_outer()

@@ -40,7 +40,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--npz", type=Path, nargs="*", default=[], help="data sets besides the digits")
     parser.add_argument("--names", nargs="*", default=[], help="what to call them")
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs/_static/first_minute.png")
     options = parser.parse_args()
     problems = {"handwritten digits": load_digits(return_X_y=True)}

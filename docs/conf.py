@@ -28,7 +28,7 @@ default_role = "autolink"
 
 # Each reference must lead somewhere, except those to other packages, which are not fetched, and to what is private.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(sklearn|scipy|numpy)\..*"), (r"py:obj", r"skgradlinear\._.*")]
+nitpick_ignore_regex = [(r"py:.*", r"(sklearn|scipy|numpy|matplotlib)\..*"), (r"py:obj", r"skgradlinear\._.*")]
 
 autosummary_generate = True
 # The class template lists the members, and docstrings say the types in words.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 from sklearn.model_selection import check_cv
 
 from .losses import SigmoidLoss, SoftmaxLoss
@@ -14,6 +14,9 @@ from .losses._base import Array, Labels, Mask
 
 # Inverse temperatures searched; smoothed targets keep the optimum inside unless scores say nothing or the opposite.
 LOWEST, HIGHEST = 1e-4, 1e4
+MAX_NEWTON, MAX_LOG_STEP, ROOT_ROUNDING = 200, 20.0, 1e-14
+
+Derivative = Callable[[float], float]
 
 
 def proba(logits: Array) -> Array:
@@ -41,25 +44,82 @@ def fit_temperature(logits: Array, y: Labels, weight: Array) -> float:
     used = weight > 0
     if not used.any():
         return 1.0
-    logits, y, weight = logits[used].astype(np.float64), y[used], weight[used]
+    return 1 / _root(*_derivatives(logits[used], y[used], weight[used], float(weight.sum())))
+
+
+@dataclass(frozen=True)
+class RunningTemperature:
+    """The temperature of scores that come in pieces: its inverse, and a parabola for the loss of the pieces before.
+
+    Parameters
+    ----------
+    beta : float
+        Inverse of the temperature.
+    stiffness : float or None
+        Second derivative of the pieces' summed log-loss in `beta`, faded; None if not known.
+    seen : float
+        Total weight of the pieces.
+    """
+
+    beta: float
+    stiffness: float | None
+    seen: float
+
+    def after(self, logits: Array, y: Labels, weight: Array) -> RunningTemperature:
+        """The temperature after a piece: minimizes its log-loss plus the parabola of those before."""
+        mass = float(weight.sum())
+        total = self.seen + mass
+        slope, curvature = _derivatives(logits, y, weight, total)
+        if self.stiffness is None:
+            # Scores to come are like those before.
+            before = curvature(self.beta) * self.seen / (2 * mass)
+        else:
+            before = self.stiffness * self.seen / total
+        beta = _root(lambda beta: slope(beta) + before * (beta - self.beta), lambda beta: curvature(beta) + before)
+        return RunningTemperature(beta, before + curvature(beta), total)
+
+
+def _derivatives(logits: Array, y: Labels, weight: Array, total: float) -> tuple[Derivative, Derivative]:
+    """First and second derivative of the log-loss of ``softmax(beta logits)`` in beta.
+
+    Targets are smoothed by one pseudo-row per class among rows of weight `total`.
+    """
+    logits = logits.astype(np.float64)
     if logits.shape[1] == 1:
         logits = np.hstack([-logits / 2, logits / 2])
     n_classes = logits.shape[1]
-    total = weight.sum()
     targets = np.full(logits.shape, 1 / (total + n_classes))
     targets[np.arange(len(y)), y] = (total + 1) / (total + n_classes)
     loss = SoftmaxLoss()
 
-    def slope(log_beta: float) -> float:
-        dlogits = loss.gradient(np.exp(log_beta) * logits, targets)
-        return float(weight @ np.einsum("ik,ik->i", dlogits, logits))
+    def slope(beta: float) -> float:
+        return float(weight @ np.einsum("ik,ik->i", loss.gradient(beta * logits, targets), logits))
 
-    low, high = np.log(LOWEST), np.log(HIGHEST)
-    if slope(low) >= 0:
-        return 1 / LOWEST
-    if slope(high) <= 0:
-        return 1 / HIGHEST
-    return float(np.exp(-brentq(slope, low, high, xtol=1e-13, rtol=1e-13)))
+    def curvature(beta: float) -> float:
+        return float(weight @ np.einsum("ik,ik->i", loss.hessp(beta * logits, targets, logits), logits))
+
+    return slope, curvature
+
+
+def _root(slope: Derivative, curvature: Derivative) -> float:
+    """Where an increasing function of the inverse temperature is zero, within the limits: Newton's method, bracketed.
+
+    SciPy's root finders would do, but leave a reference cycle with the scores in it.
+    """
+    if slope(LOWEST) >= 0:
+        return LOWEST
+    if slope(HIGHEST) <= 0:
+        return HIGHEST
+    low, high, beta = LOWEST, HIGHEST, 1.0
+    for _ in range(MAX_NEWTON):
+        value, stiffness = slope(beta), curvature(beta)
+        low, high = (beta, high) if value < 0 else (low, beta)
+        # The logarithm of beta is what is searched: its derivative is beta times as large.
+        moved = beta * np.exp(-value / (beta * stiffness)) if stiffness * beta > abs(value) / MAX_LOG_STEP else 0.0
+        previous, beta = beta, moved if low < moved < high else float(np.sqrt(low * high))
+        if abs(beta - previous) <= ROOT_ROUNDING * beta:
+            break
+    return float(beta)
 
 
 def folds(cv: Any, X: Any, y: Labels, weight: Array) -> Iterator[tuple[Mask, Mask]]:

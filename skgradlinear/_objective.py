@@ -17,7 +17,7 @@ from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smo
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._mean_loss import MeanLoss
-from ._standardization import Standardization
+from ._standardization import Moments, Standardization
 from ._subspace import Subspace, line_search, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
 from .losses._base import Array, Indices, Labels, checked_integers
@@ -140,14 +140,13 @@ class Objective:
         loss: Loss,
         *,
         weight: Array,
-        moment_weight: Array,
+        moments: Moments,
         fit_intercept: bool,
         standardize: bool,
         n_outputs: int,
     ) -> Self:
-        """Objective without a penalty of inputs that passed the door; moments may have weights of their own."""
+        """Objective without a penalty of inputs that passed the door; moments may be those of more rows."""
         objective = cls.__new__(cls)
-        moments = _rows.wrap(X).moments(moment_weight)
         objective._set_up(X, y, loss, weight, moments, fit_intercept, standardize, n_outputs)
         objective.alpha = 0.0
         return objective
@@ -158,7 +157,7 @@ class Objective:
         y: Labels,
         loss: Loss,
         weight: Array,
-        moments: Any,
+        moments: Moments,
         fit_intercept: bool,
         standardize: bool,
         n_outputs: int | None,
@@ -181,6 +180,7 @@ class Objective:
         self.loss = loss
         self.total_weight = float(weight.sum())
         self.weight = weight / self.total_weight
+        self.moments = moments
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.shape = (X.shape[1] + 1, _count_outputs(y, loss) if n_outputs is None else n_outputs)
@@ -208,7 +208,7 @@ class Objective:
             self.y,
             self.loss,
             weight=weight * kept,
-            moment_weight=moment_weight * kept,
+            moments=self.rows.moments(moment_weight * kept),
             fit_intercept=self.fit_intercept,
             standardize=self.standardize,
             n_outputs=self.shape[1],

@@ -52,10 +52,7 @@ class Problem:
 
 def check_problem(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multilabel: bool) -> Problem:
     """The checked problem; `estimator` itself is not touched, so that a refused input leaves it as it was."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None: pass the labels."
-        )
+    _check_given(y, type(estimator).__name__)
     probe = copy.copy(estimator)
     X = check_rows(probe, X, reset=True)
     codes, classes, is_indicator = _check_labels(y, X.shape[0], multilabel)
@@ -67,6 +64,111 @@ def check_problem(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multila
     _check_total(total, "the products of sample_weight and class_weight")
     _check_classes(type(estimator).__name__, codes, classes, total, is_indicator)
     return Problem(X, codes, classes, weight, total, is_indicator, features)
+
+
+def check_chunk(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, classes: Any, *, first: bool, multilabel: bool
+) -> Problem:
+    """The checked chunk of a stream, without the rows that have no weight; `estimator` itself is not touched."""
+    name = type(estimator).__name__
+    if isinstance(estimator.class_weight, str):
+        raise ValueError(
+            f"class_weight={estimator.class_weight!r} needs the labels of all rows, which a stream does not have: pass "
+            "a dict, for example of sklearn.utils.class_weight.compute_class_weight on labels that you know, or "
+            "sample_weight."
+        )
+    _check_given(y, name)
+    probe = copy.copy(estimator)
+    X = check_rows(probe, X, reset=first)
+    indicator = multilabel and (_is_indicator(y) if first else estimator._is_multilabel())
+    if indicator:
+        codes, known = _check_indicator(y, X.shape[0], None if first else estimator.classes_)
+        _check_same(classes, known)
+    else:
+        known = _first_classes(name, classes) if first else estimator.classes_
+        if not first:
+            _check_same(classes, known)
+        codes = _codes_among(y, X.shape[0], known)
+    weight = check_weight(sample_weight, X.shape[0])
+    features = {name: getattr(probe, name) for name in ("n_features_in_", "feature_names_in_") if hasattr(probe, name)}
+    total = weight
+    if estimator.class_weight is not None:
+        total = weight * _class_factors(estimator.class_weight, codes, known, weight, indicator)
+        _check_total(total, "the products of sample_weight and class_weight")
+    if not weight.all():
+        used = np.flatnonzero(weight)
+        X, codes, weight, total = X[used], codes[used], weight[used], total[used]
+    return Problem(X, codes, known, weight, total, indicator, features)
+
+
+def _is_indicator(y: Any) -> bool:
+    return sp.issparse(y) or (np.ndim(y) == 2 and np.shape(y)[1] > 1)
+
+
+def _check_indicator(y: Any, n_rows: int, known: Array | None) -> tuple[Labels, Array]:
+    """Indicator rows and the numbers of the outputs."""
+    if not _is_indicator(y):
+        wanted = "two columns or more" if known is None else f"{len(known)} columns, as in the chunks before"
+        raise ValueError(f"y must be an indicator of {wanted}; got shape {np.shape(y)}.")
+    y = y.toarray() if sp.issparse(y) else check_array(y, dtype=None, input_name="y")
+    _check_length(y, n_rows)
+    if known is not None and y.shape[1] != len(known):
+        raise ValueError(f"y has {y.shape[1]} columns, but the chunks before had {len(known)}; pass the same outputs.")
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError(f"an indicator y must hold zeros and ones only; got {np.setdiff1d(y, (0, 1))[:3].tolist()}.")
+    return y.astype(np.int8), np.arange(y.shape[1])
+
+
+def _first_classes(name: str, classes: Any) -> Array:
+    """The sorted classes of a stream."""
+    if classes is None:
+        raise ValueError(
+            f"the first call of partial_fit of {name} needs classes=, the labels of all chunks to come: those of the "
+            "first chunk may not be all. np.unique(y_all) is one way to list them."
+        )
+    found = _sorted_unique(classes, "classes")
+    if len(found) < 2:
+        raise ValueError(f"classes must list at least 2 labels; got {found.tolist()}.")
+    return found
+
+
+def _check_same(classes: Any, known: Array) -> None:
+    """Raise if classes are passed and are not those of the stream."""
+    if classes is not None and not np.array_equal(_sorted_unique(classes, "classes"), known):
+        raise ValueError(
+            f"classes={np.asarray(classes).tolist()[:10]} is not what the model was told before, "
+            f"{known.tolist()[:10]}; leave classes out, or begin anew with fit or sklearn.base.clone."
+        )
+
+
+def _codes_among(y: Any, n_rows: int, known: Array) -> Labels:
+    """Positions of the labels among the known classes."""
+    y = column_or_1d(y, warn=True)
+    _check_length(y, n_rows)
+    found, codes = np.unique(_comparable(y, "y"), return_inverse=True)
+    place = {label: position for position, label in enumerate(known.tolist())}
+    unseen = [label for label in found.tolist() if label not in place]
+    if unseen:
+        raise ValueError(
+            f"y holds the labels {unseen[:10]}, which are none of the classes {known.tolist()[:10]} that the model was "
+            "told at first; drop these rows, or begin anew with all classes."
+        )
+    return np.array([place[label] for label in found.tolist()], np.intp)[codes]
+
+
+def _sorted_unique(labels: Any, name: str) -> Array:
+    found: Array = np.unique(_comparable(column_or_1d(labels), name))
+    return found
+
+
+def _comparable(labels: Array, name: str) -> Array:
+    """Labels that can be sorted, or a ValueError that names their types."""
+    if labels.dtype.kind in "fO" and any(label != label for label in labels.tolist()):  # NaN alone differs from itself
+        raise ValueError(f"{name} contains NaN; drop rows without a label.")
+    kinds = {type(label) for label in labels.tolist()} if labels.dtype.kind == "O" else set()
+    if len(kinds) > 1:
+        raise _refused_labels(labels, TypeError("mixed types"))
+    return labels
 
 
 def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
@@ -129,6 +231,11 @@ def _refused_labels(y: Any, error: TypeError) -> ValueError:
         f"labels of the types {kinds} in y cannot be told apart ({error}). Use labels of one type, str or int, and "
         "drop rows without one."
     )
+
+
+def _check_given(y: Any, name: str) -> None:
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None: pass the labels.")
 
 
 def _check_length(y: Any, n_rows: int) -> None:

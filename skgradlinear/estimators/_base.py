@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _rows
 from .._objective import Objective
+from .._standardization import Moments
 from .._threads import for_pass
 from .._validation import Problem, check_parameters, check_problem, check_rows
 from ..losses import Loss
@@ -75,7 +76,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 stacklevel=2,
             )
         # Nothing of an earlier fit stays: it may have had names, or a temperature, that this one has not.
-        for name in ("n_features_in_", "feature_names_in_", "temperature_"):
+        for name in ("n_features_in_", "feature_names_in_", "temperature_", "_temperature", "t_"):
             self.__dict__.pop(name, None)
         self.__dict__.update(fitted)
         return self
@@ -187,23 +188,29 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self.solver.check()
 
     def _make_objective(self, problem: Problem) -> Objective:
+        moments = _rows.wrap(problem.X).moments(problem.sample_weight)
+        objective = self._objective_of(problem, moments, self._standardizes(problem))
+        return objective.with_alpha(self._resolve_alpha(objective, objective.total_weight))
+
+    def _objective_of(self, problem: Problem, moments: Moments, standardize: bool) -> Objective:
         loss, n_outputs = self._make_loss(problem)
-        standardize = not sp.issparse(problem.X) if isinstance(self.standardize, str) else bool(self.standardize)
-        objective = Objective.from_checked(
+        return Objective.from_checked(
             problem.X,
             problem.y,
             loss,
             weight=problem.weight,
-            moment_weight=problem.sample_weight,
+            moments=moments,
             fit_intercept=bool(self.fit_intercept),
             standardize=standardize,
             n_outputs=n_outputs,
         )
-        return objective.with_alpha(self._resolve_alpha(objective))
 
-    def _resolve_alpha(self, objective: Objective) -> float:
+    def _standardizes(self, problem: Problem) -> bool:
+        return not sp.issparse(problem.X) if isinstance(self.standardize, str) else bool(self.standardize)
+
+    def _resolve_alpha(self, objective: Objective, total_weight: float) -> float:
         """The number behind alpha="scale", and the least penalty of a hinge."""
-        default = (objective.logit_variance or 1.0) / (LOGIT_VARIANCE * objective.total_weight)
+        default = (objective.logit_variance or 1.0) / (LOGIT_VARIANCE * total_weight)
         alpha = default if isinstance(self.alpha, str) else float(self.alpha)
         return LEAST_HINGE_SHARE * default if objective.non_smooth and not alpha else alpha
 
@@ -314,7 +321,11 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any) -> Array:
         """Logits of rows, shape (n, K), from the same products with X that `fit` uses."""
         check_is_fitted(self)
-        rows = _rows.wrap(check_rows(self, X, reset=False))
+        return self._logits_of(check_rows(self, X, reset=False))
+
+    def _logits_of(self, X: Any) -> Array:
+        """Logits of rows that passed the door."""
+        rows = _rows.wrap(X)
         slope, offset = self.coef_.T, self.intercept_
         dtype = rows.dtype
         if self._pivot is not None and rows.dense:

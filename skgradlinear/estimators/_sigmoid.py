@@ -12,10 +12,10 @@ from ..losses import Loss, SigmoidLoss
 from ..losses._base import Array
 from ..solvers import Solver
 from . import _export
-from ._base import LinearClassifier
+from ._streaming import StreamingClassifier
 
 
-class SigmoidClassifier(LinearClassifier):
+class SigmoidClassifier(StreamingClassifier):
     """Binary, one-versus-rest and multilabel logistic regression with a certified optimum, all outputs in one fit.
 
     Minimizes ``(1/S) sum_i s_i sum_k log(1 + exp(-t_ik z_ik)) + (alpha/2) ||W||^2`` over ``z = x W + b``,

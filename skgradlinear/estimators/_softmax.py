@@ -12,10 +12,10 @@ from ..losses import Loss, SigmoidLoss, SoftmaxLoss
 from ..losses._base import Array
 from ..solvers import Solver
 from . import _export
-from ._base import LinearClassifier
+from ._streaming import StreamingClassifier
 
 
-class SoftmaxClassifier(LinearClassifier):
+class SoftmaxClassifier(StreamingClassifier):
     """Multinomial logistic regression with a certified optimum.
 
     Minimizes ``(1/S) sum_i s_i (log sum_k exp(z_ik) - z_iy) + (alpha/2) ||W||^2`` over ``z = x W + b``, until the

@@ -21,7 +21,7 @@ from ..losses import (
 from ..losses._base import Array
 from ..solvers import Result, Solver, Status, solve
 from . import _export
-from ._base import LinearClassifier
+from ._streaming import StreamingClassifier
 
 # The scores of a fold need no proof. Measured on nine problems: folds solved to 500 times tol=1e-4, from the whole
 # fit's solution, move the log-loss of unseen rows by -0.7 to +1.4 percent, mostly below 0.2, in a third of the time.
@@ -38,7 +38,7 @@ def _has_probability(estimator: Any) -> bool:
     return True
 
 
-class LinearSVMClassifier(LinearClassifier):
+class LinearSVMClassifier(StreamingClassifier):
     """Linear support vector machine with a certified optimum and probabilities.
 
     Minimizes ``(1/S) sum_i s_i hinge(z_i, y_i) + (alpha/2) ||W||^2`` over ``z = x W + b``. The hinge adds up
@@ -208,8 +208,21 @@ class LinearSVMClassifier(LinearClassifier):
     def _describe(self, problem: Problem, objective: Objective, result: Result) -> dict[str, Any]:
         fitted = super()._describe(problem, objective, result)
         if self.probability is not False:
-            fitted["temperature_"] = self._fit_temperature(problem, objective, result)
+            temperature = self._fit_temperature(problem, objective, result)
+            fitted["temperature_"] = temperature
+            fitted["_temperature"] = _calibration.RunningTemperature(1 / temperature, None, objective.total_weight)
         return fitted
+
+    def _prequential(self, chunk: Problem) -> dict[str, Any]:
+        """The temperature, from scores of rows that are not learnt yet."""
+        if self.probability is False:
+            return {}
+        running = getattr(self, "_temperature", None)
+        if running is None or not hasattr(self, "coef_"):
+            running = _calibration.RunningTemperature(1.0, 0.0, 0.0)
+        if hasattr(self, "coef_"):
+            running = running.after(self._logits_of(chunk.X), chunk.y, chunk.sample_weight)
+        return {"temperature_": 1 / running.beta, "_temperature": running}
 
     def _fit_temperature(self, problem: Problem, objective: Objective, result: Result) -> float:
         """Temperature of out-of-fold scores; a fold is the same rows with the held-out ones' weights set to zero."""

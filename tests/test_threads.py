@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from skgradlinear import SoftmaxClassifier, _base
+from skgradlinear import SoftmaxClassifier
 from skgradlinear._threads import SMALL_PASS, for_pass
+from skgradlinear.estimators import _base
 
 
 def threads():

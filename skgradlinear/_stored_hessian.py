@@ -170,15 +170,13 @@ class DiagonalHessian(StoredHessian):
         return lambda gradient: gradient / total
 
 
-def identity(objective: Objective, level: float, bias_level: float) -> StoredHessian:
-    """A multiple of the identity, with another multiple for the bias; in blocks if these may be kept."""
+def diagonal(objective: Objective, entries: Array) -> StoredHessian:
+    """A diagonal form, the same entries (d + 1,) for each output; in blocks if these may be kept."""
     order, n_outputs = objective.shape
-    entries = np.full((order, n_outputs), level)
-    entries[-1] = bias_level
     if n_outputs * order**2 > MAX_BLOCK_ENTRIES:
-        return DiagonalHessian(entries)
+        return DiagonalHessian(np.repeat(entries[:, None], n_outputs, axis=1))
     blocks = np.zeros((n_outputs, order, order), objective.dtype)
-    np.einsum("kii->ki", blocks)[:] = entries.T
+    np.einsum("kii->ki", blocks)[:] = entries
     return BlockHessian(blocks)
 
 

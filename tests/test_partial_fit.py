@@ -169,6 +169,24 @@ def test_a_column_that_was_constant_comes_alive():
     assert model.score(X[500:], y[500:]) > 0.85
 
 
+@pytest.mark.parametrize("estimator", [SoftmaxClassifier(), *SVMS[:2]], ids=repr)
+def test_a_rare_column_that_comes_late_does_not_run_away(estimator):
+    rng = np.random.default_rng(0)
+    X, y = blobs(4000)
+    X = np.hstack([X, np.zeros((4000, 4))])
+    X[rng.integers(1000, 4000, 12), 12 + np.arange(12) % 4] = 1.0
+    model = clone(estimator).set_params(alpha=1 / 4000)
+    best = clone(model).set_params(tol=1e-3).fit(X, y)
+    assert stream(model, X, y, 500, rounds=3, classes=range(4)).certificate(X, y)[0] <= 1.02 * best.objective_
+
+
+def test_columns_of_very_different_units_without_standardization():
+    X, y = blobs(4000)
+    model = SoftmaxClassifier(alpha=1e-3, standardize=False)
+    best = clone(model).fit(X, y)
+    assert stream(model, X, y, 500, rounds=3, classes=range(4)).certificate(X, y)[0] <= 1.01 * best.objective_
+
+
 @each
 def test_float32_columns_with_large_means(estimator):
     X, y = blobs(1500)

@@ -17,7 +17,7 @@ from skgradlinear._incremental_newton import flat_length
 from skgradlinear._rows import wrap
 from skgradlinear._standardization import Standardization
 from skgradlinear._stored_hessian import BlockHessian, Change, DiagonalHessian, mean_hessian
-from skgradlinear.losses import SigmoidLoss
+from skgradlinear.losses import SigmoidLoss, SoftmaxLoss
 from skgradlinear.solvers import SGD, Adam, GradientDescent
 
 FORMS = [(loss, form) for form in ("weston_watkins", "crammer_singer", "ovr") for loss in ("hinge", "squared_hinge")]
@@ -518,3 +518,18 @@ def test_coefficients_that_are_set_by_hand_are_where_it_goes_on(solver):
     as_it_was = pickle.loads(pickle.dumps(model)).partial_fit(X, y)
     model.coef_ = model.coef_ + np.array([[1.0], [-1.0], [0.0]])
     assert np.abs(model.partial_fit(X, y).coef_ - as_it_was.coef_).max() > 1e-3
+
+
+@pytest.mark.parametrize("averaging", [False, True])
+def test_chunks_are_epochs_of_a_solver(averaging):
+    X, y = load_iris(return_X_y=True)
+    solver = SGD(momentum=0.5, averaging=averaging)
+    model = SoftmaxClassifier(alpha=0.01, solver=solver, random_state=0)
+    objective = Objective(X, y, SoftmaxLoss(), alpha=0.01)
+    params, state, rng = objective.zeros(), None, np.random.default_rng(0)
+    for _ in range(3):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+        params, state = solver.epoch(objective, params, state, rng)
+    coefficients, intercept = objective.to_original_units(solver.averaged(params, state))
+    assert_allclose(model.coef_, coefficients.T, rtol=1e-8)
+    assert_allclose(model.intercept_, intercept, rtol=1e-8)

@@ -21,7 +21,6 @@ from ..solvers import FirstOrder, FirstOrderState, Result
 from ..solvers._starts import first_params
 from ._base import LinearClassifier
 
-
 # Coefficients that agree with those that were reported to this share have not been changed by hand: the way through
 # original units rounds.
 UNTOUCHED = 1e-10

@@ -125,6 +125,7 @@ class CentralPath:
     def step(self) -> bool:
         """Move along the path; False where rounding leaves nowhere to go."""
         rest = 1 - self.dual
+        # What is not finite at the end of the path is refused below.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             stiffness = 1 / (self.slack / rest + self.room / self.dual)
             if not np.isfinite(stiffness).all():

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import cho_solve
 
 from ._certificate import BIAS_RADIUS
-from ._design import Design, cholesky
+from ._design import Design, scaled_solver
 from .losses import OneVsRestHinge, WestonWatkinsHinge
 from .losses._base import Array, Labels, class_indices, signed
 
@@ -108,7 +107,7 @@ class CentralPath:
     def compare(self, params: Array, duals: Array | None) -> float:
         """Objective at other parameters; the bound of other duals (n, K) of all rows is kept if it is the best yet."""
         if duals is not None:
-            self._raise_bound(duals[self.used], params[-1])
+            self._raise_bound(np.clip(duals[self.used], 0, 1), params[-1])
         return self.objective.value(params)
 
     def _raise_bound(self, dual: Array, bias: Array) -> None:
@@ -303,17 +302,6 @@ class _WestonWatkins(_System):
 
 
 def _factored(matrix: Array, stiffness: Array) -> Callable[[Array], Array]:
-    """Solution with a matrix plus a stiffness, scaled to a unit diagonal."""
-    diagonal = np.einsum("ii->i", matrix)
-    diagonal += stiffness + np.finfo(np.float64).tiny
-    scale = 1 / np.sqrt(diagonal)
-    matrix *= scale
-    matrix *= scale[:, None]
-    diagonal += RIDGE
-    factor = cholesky(matrix)
-
-    def solve(gradient: Array) -> Array:
-        solution: Array = scale * cho_solve((factor, True), scale * gradient, check_finite=False)
-        return solution
-
-    return solve
+    """Solution with a matrix plus a stiffness."""
+    np.einsum("ii->i", matrix)[:] += stiffness + np.finfo(np.float64).tiny
+    return scaled_solver(matrix, RIDGE)

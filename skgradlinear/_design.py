@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.linalg import LinAlgError
-from scipy.linalg import cho_factor, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from ._rows import CSRRows
 from .losses._base import Array, Indices
@@ -146,6 +146,23 @@ class Design:
         diagonal[:-1] += ridge + objective.alpha
         diagonal[-1] += ridge + (objective.bias_stiffness if objective.fit_intercept else 1.0)
         return matrix
+
+
+def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:
+    """Solution with a matrix of positive diagonal, scaled to a unit diagonal (in place) and with a ridge there."""
+    diagonal = np.einsum("ii->i", matrix)
+    scale = 1 / np.sqrt(diagonal)
+    matrix *= scale
+    matrix *= scale[:, None]
+    diagonal += ridge
+    factor = cholesky(matrix)
+
+    def solve(right: Array) -> Array:
+        scaled = scale * right.astype(factor.dtype, copy=False)
+        solution: Array = scale * cho_solve((factor, True), scaled, check_finite=False)
+        return solution
+
+    return solve
 
 
 def cholesky(matrix: Array) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from ._conjugate_gradient import conjugate_gradient
-from ._design import MIN_COARSE_ENTRIES, RIDGE, Design, cholesky
+from ._design import MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from .losses._base import Array, Curvature
@@ -127,16 +127,10 @@ class ExactNewton:
             level = diagonal.reshape(n_outputs, order).mean(axis=0) * self.shift
             np.einsum("kjlj->klj", hessian.reshape(n_outputs, order, n_outputs, order))[:] += level
         diagonal += self.stiffness.ravel().astype(hessian.dtype) + np.finfo(hessian.dtype).tiny
-        scale = 1 / np.sqrt(diagonal)
-        hessian *= scale
-        hessian *= scale[:, None]
-        diagonal += RIDGE[hessian.dtype]
-        factor = cholesky(hessian)
+        stacked = scaled_solver(hessian, RIDGE[hessian.dtype])
 
         def solve(gradient: Array) -> Array:
-            stacked = scale * gradient.T.ravel().astype(factor.dtype)
-            stacked = scale * cho_solve((factor, True), stacked, check_finite=False)
-            direction: Array = stacked.reshape(n_outputs, order).T.astype(np.float64)
+            direction: Array = stacked(gradient.T.ravel()).reshape(n_outputs, order).T.astype(np.float64)
             return direction
 
         return solve

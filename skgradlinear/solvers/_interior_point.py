@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .._objective import Objective
 
 # A path that has come no nearer to its end in so many steps, or is not there after so many, leads nowhere in this
-# precision: in 14,000 random problems, badly scaled and weighted ones among them, 99 of 100 took no more than 57 steps.
+# precision: nine in ten of 14,000 random problems, badly scaled and weighted ones among them, took at most 28 steps.
 PATIENCE, PROGRESS, LONGEST = 6, 0.9, 60
 
 
@@ -30,8 +30,8 @@ def interior_point(
 
     Every violation ``u`` gets slacks ``xi >= 0``, ``xi - u >= 0`` and a dual ``p`` in (0, 1); a step of Mehrotra's
     predictor-corrector method solves two Newton systems with one factor of order d + 1 for each output
-    (one-versus-rest), or of order (d + 1) K (Weston-Watkins). Some 10 to 30 steps suffice whatever the penalty. All is
-    computed in float64.
+    (one-versus-rest), or of order (d + 1) K (Weston-Watkins). Mostly 10 to 30 steps suffice, whatever the penalty.
+    All is computed in float64.
 
     Parameters
     ----------

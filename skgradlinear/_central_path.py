@@ -31,6 +31,9 @@ TO_BOUNDARY = 0.99
 WAIT = 1e-4
 # Below this gap the systems are so ill-conditioned that their solutions are refined once.
 ROUNDING = 1e-6
+# Duals bound the objective for biases within a radius, by what their imbalance costs there. On the path the best bias
+# may be far outside at first, so that they count when the cost is no more than this share.
+BALANCED = 1e-6
 # Ridge of the system scaled to a unit diagonal: for rounding only.
 RIDGE = 1e-13
 # The path is followed where a step costs little: up to so many multiplications for the Hessian, unknowns of a system
@@ -82,7 +85,8 @@ class CentralPath:
         self.stiffness = np.full((objective.shape[0], 1), objective.alpha)
         self.stiffness[-1] *= 0.0 if objective.fit_intercept else 1.0
         self.system: _System = _Separate(self, y) if isinstance(loss, OneVsRestHinge) else _WestonWatkins(self, y)
-        self.bound = -np.inf
+        # No hinge is below zero.
+        self.bound = 0.0
 
     @staticmethod
     def suits(objective: Objective) -> bool:
@@ -113,7 +117,11 @@ class CentralPath:
     def _raise_bound(self, dual: Array, bias: Array) -> None:
         pulled = self._pull(dual)
         slope, balance = pulled[:-1], pulled[-1]
-        linear = (self.weight * dual).sum(axis=0) + bias * balance - BIAS_RADIUS * np.abs(balance)
+        linear = (self.weight * dual).sum(axis=0)
+        bias_cost = BIAS_RADIUS * np.abs(balance)
+        if bias_cost.sum() > BALANCED * linear.sum():
+            return
+        linear += bias * balance - bias_cost
         curvature = (slope**2).sum(axis=0) / self.objective.alpha
         linear, curvature = self.system.together(linear), self.system.together(curvature)
         # Any multiple in [0, 1] of the duals bounds as well: a parabola.

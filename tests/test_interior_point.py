@@ -196,3 +196,19 @@ def test_a_start_that_proves_to_be_the_solution_is_taken(loss, n_classes):
     unproved = interior_point(objective, first.params, tol=1e-8)
     assert unproved.n_iter > 0
     assert max(i.value for i in unproved.history) <= first.value * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("seed", [4, 80, 113, 333, 389, 475])
+def test_bounds_hold_where_the_best_bias_is_hundreds_away(seed):
+    random = np.random.default_rng(seed)
+    y = np.r_[np.arange(5), random.integers(0, 5, 6)]
+    X = np.exp(3 * random.standard_normal((11, 3)))
+    objective = Objective(X, y, OneVsRestHinge(), alpha=2e-8, n_outputs=5)
+    found = recentred(objective, tol=1e-3, max_iter=60)
+    assert np.abs(found.params[-1]).max() > 500
+    path = objective.central_path()
+    for _ in range(12):
+        path.assess()
+        assert path.bound <= found.value
+        if not path.step():
+            break

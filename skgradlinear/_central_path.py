@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._certificate import BIAS_RADIUS
+from ._certificate import bias_radius
 from ._design import Design, scaled_solver
 from .losses import OneVsRestHinge, WestonWatkinsHinge
 from .losses._base import Array, Labels, class_indices, signed
@@ -31,9 +31,6 @@ TO_BOUNDARY = 0.99
 WAIT = 1e-4
 # Below this gap the systems are so ill-conditioned that their solutions are refined once.
 ROUNDING = 1e-6
-# Duals bound the objective for biases within a radius, by what their imbalance costs there. On the path the best bias
-# may be far outside at first, so that they count when the cost is no more than this share.
-BALANCED = 1e-6
 # Ridge of the system scaled to a unit diagonal: for rounding only.
 RIDGE = 1e-13
 # The path is followed where a step costs little: up to so many multiplications for the Hessian, unknowns of a system
@@ -104,24 +101,23 @@ class CentralPath:
 
     def assess(self) -> float:
         """Objective at the present parameters; the lower bound of the present duals is kept if it is the best yet."""
-        self._raise_bound(self.dual, self.params[-1])
         hinge = float((self.weight * np.maximum(self.violations, 0)).sum())
-        return hinge + self.objective.penalty(self.params)
+        value = hinge + self.objective.penalty(self.params)
+        self._raise_bound(self.dual, value, self.params[-1])
+        return value
 
     def compare(self, params: Array, duals: Array | None) -> float:
         """Objective at other parameters; the bound of other duals (n, K) of all rows is kept if it is the best yet."""
+        value = self.objective.value(params)
         if duals is not None:
-            self._raise_bound(np.clip(duals[self.used], 0, 1), params[-1])
-        return self.objective.value(params)
+            self._raise_bound(np.clip(duals[self.used], 0, 1), value, params[-1])
+        return value
 
-    def _raise_bound(self, dual: Array, bias: Array) -> None:
+    def _raise_bound(self, dual: Array, value: float, bias: Array) -> None:
         pulled = self._pull(dual)
         slope, balance = pulled[:-1], pulled[-1]
         linear = (self.weight * dual).sum(axis=0)
-        bias_cost = BIAS_RADIUS * np.abs(balance)
-        if bias_cost.sum() > BALANCED * linear.sum():
-            return
-        linear += bias * balance - bias_cost
+        linear += bias * balance - bias_radius(self.objective, value, bias) * np.abs(balance)
         curvature = (slope**2).sum(axis=0) / self.objective.alpha
         linear, curvature = self.system.together(linear), self.system.together(curvature)
         # Any multiple in [0, 1] of the duals bounds as well: a parabola.

@@ -2,10 +2,11 @@
 
 For any dual rows ``u_i`` in the domain of the conjugate, with ``G = sum_i w_i z_i u_i'`` and ``g = sum_i w_i u_i``,
 
-    D(u) = -sum_i w_i loss*(u_i) - ||G||^2 / (2 alpha) + b . g - R ||g||_1
+    D(u) = -sum_i w_i loss*(u_i) - ||G||^2 / (2 alpha) + b . g - R . |g|
 
-bounds the objective from below on all W and all biases within R of b (Fenchel-Young, and the minimum of a linear
-function over a box). At the gradient rows of a smooth loss, P - D = ||dP/dW||^2 / (2 alpha) + R ||g||_1.
+bounds the objective from below on all W and all biases with |b'_k - b_k| <= R_k (Fenchel-Young, and the minimum of a
+linear function over a box). At the gradient rows of a smooth loss, P - D = ||dP/dW||^2 / (2 alpha) + R . |g|. The best
+bias is proved to be in the box: see `bias_radius`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from .losses._base import Array
 if TYPE_CHECKING:
     from ._objective import Objective
 
-# R above, in units of logits. Biases a hundred logits away are out of question, and as the bias gradient is polished to
-# rounding the term costs nothing.
-BIAS_RADIUS = 100.0
+# An output without a row on one side has no best bias: its loss falls for ever, and this many logits further out it has
+# fallen below all rounding.
+ENDLESS = 100.0
 # Relative gaps are relative to the objective, but to no less than this share of the loss of the zero model: the
 # objective of separable data tends to zero with alpha, and so must the digits asked of it.
 VALUE_FLOOR = 1e-10
@@ -73,38 +74,68 @@ def certify(objective: Objective, point: Evaluation, gradient: Array) -> Certifi
     if objective.non_smooth:
         return certify_smoothed(objective, point)
     slope = gradient[:-1]
-    bias_cost = _bias_cost(objective, gradient[-1])
+    bias_cost = _bias_cost(objective, gradient[-1], point.value, point.params[-1])
     gap = float(np.vdot(slope, slope)) / (2 * objective.alpha) + bias_cost
     return Certificate(point.value, gap, relative(objective, point.value, gap), bias_cost)
 
 
-def dual_value(objective: Objective, dual: Callable[[slice], Array], bias: Array) -> float:
-    """``D(u)`` for dual rows given group by group: half a pass over X. The explicit bound, for any loss."""
+def bias_radius(objective: Objective, value: float, bias: Array) -> Array:
+    """How far from `bias` the best bias can be, shape (K,), if the objective is `value` somewhere.
+
+    No loss is below zero or its largest violation, ``z_j - z_y`` or ``-t_k z_k``; one that is is raised by its
+    `shortfall`. At the optimum its mean over the rows of class c, a share p of all, is at most ``value / p``: for all j
+
+        b_j - b_c <= value / p + ||w_j - w_c|| ||m_c||,    ||m_c||^2 <= trace (1 - p) / p,    ||W||^2 <= 2 value / alpha
+
+    with the mean ``m_c`` of these rows and the trace of the covariance of all.
+    """
+    own, others = objective.label_mass
+    coupled = objective.shift_invariant
+    # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
+    share = own if coupled else np.minimum(own, others)
+    used = share > 0
+    share = np.where(used, share, 1.0)
+    value += objective.loss.shortfall(len(share))
+    width = (4.0 if coupled else 2.0) * value * objective.logit_variance / objective.alpha
+    reach = value / share + np.sqrt(width * np.maximum(1 / share - 1, 0))
+    from_bias = bias.max() - bias if coupled else np.abs(bias)
+    return np.where(used, reach, ENDLESS) + from_bias
+
+
+def dual_value(objective: Objective, dual: Callable[[slice], Array], value: float, bias: Array) -> float:
+    """``D(u)`` for dual rows given group by group: half a pass over X. The explicit bound, for any loss.
+
+    It holds for an objective that somewhere is `value` or less.
+    """
     total = objective.pull(dual, objective.zeros())
     slope, balance = total[:-1], total[-1]
     linear = _mean_conjugate(objective, dual)
     quadratic = float(np.vdot(slope, slope)) / (2 * objective.alpha)
-    return -linear - quadratic + float(bias @ balance) - _bias_cost(objective, balance)
+    return -linear - quadratic + float(bias @ balance) - _bias_cost(objective, balance, value, bias)
 
 
 def _mean_conjugate(objective: Objective, dual: Callable[[slice], Array]) -> float:
     return sum(objective.mean_loss.conjugate(rows, dual(rows)) for rows in objective.mean_loss.groups())
 
 
-def _bias_cost(objective: Objective, balance: Array) -> float:
-    """``R ||g||_1``; in float32, where sums only forecast what float64 will prove, it is left out."""
-    return BIAS_RADIUS * float(np.abs(balance).sum()) if objective.dtype == np.float64 else 0.0
+def _bias_cost(objective: Objective, balance: Array, value: float, bias: Array) -> float:
+    """``R . |g|``; in float32, where sums only forecast what float64 will prove, it is left out."""
+    if objective.dtype != np.float64 or not np.isfinite(value):
+        return 0.0
+    return float(bias_radius(objective, value, bias) @ np.abs(balance))
 
 
-def bound_from_smoothed(objective: Objective, point: Evaluation, gradient: Array) -> tuple[float, float]:
+def bound_from_smoothed(objective: Objective, point: Evaluation, gradient: Array, value: float) -> tuple[float, float]:
     """Lower bound on a hinge's objective from a point of its smoothed version, and the part its bias costs.
+
+    `value` is the hinge's own objective there or anywhere.
 
     The gradient rows of the smoothed hinge are duals of the plain one, and so is any multiple theta in [0, 1] of them;
     the bound is a parabola in theta.
     """
     slope = gradient[:-1] - objective.alpha * point.params[:-1]
     balance = gradient[-1]
-    bias_cost = _bias_cost(objective, balance)
+    bias_cost = _bias_cost(objective, balance, value, point.params[-1])
     linear = -_mean_conjugate(objective, point.dlogits)
     linear += float(point.params[-1] @ balance) - bias_cost
     curvature = float(np.vdot(slope, slope)) / objective.alpha
@@ -121,6 +152,6 @@ def certify_smoothed(objective: Objective, point: Evaluation) -> Certificate:
     for mu in (1e-3, 1e-1, 1e1):
         smoothed = objective.with_loss(loss.smoothed(mu))
         balanced = minimize_bias(smoothed, smoothed.evaluate(point.params, point.logits), target=0.0)
-        best = max(best, dual_value(objective, balanced.dlogits, balanced.params[-1]))
+        best = max(best, dual_value(objective, balanced.dlogits, point.value, balanced.params[-1]))
     gap = point.value - best
     return Certificate(point.value, gap, relative(objective, point.value, gap), 0.0)

@@ -14,7 +14,7 @@ from scipy import sparse as sp
 
 from . import _rows
 from ._central_path import CentralPath
-from ._certificate import BIAS_RADIUS, POLISH_SHARE, Certificate, bound_from_smoothed, certify, relative
+from ._certificate import POLISH_SHARE, Certificate, bias_radius, bound_from_smoothed, certify, relative
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._line import Line
@@ -190,7 +190,7 @@ class Objective:
 
     def _with(self, **changes: Any) -> Self:
         other = copy.copy(self)
-        for name in ("loss_at_zero", "mean_loss"):
+        for name in ("label_mass", "loss_at_zero", "mean_loss"):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
@@ -267,6 +267,18 @@ class Objective:
     def loss_at_zero(self) -> float:
         """Weighted mean loss of zero logits: the scale of what can be gained."""
         return self.mean_loss.value(np.broadcast_to(np.zeros(1), (len(self.weight), self.shape[1])))
+
+    @cached_property
+    def label_mass(self) -> tuple[Array, Array]:
+        """Weight of each output's own rows, shape (K,), and of all other rows."""
+        if self.y.ndim == 2:
+            return self.weight @ self.y, self.weight @ (1 - self.y)
+        n_labels = max(self.shape[1], 2)
+        mass: Array = np.bincount(checked_integers(self.y, n_labels), self.weight, n_labels).astype(np.float64)
+        # Sums without the output's own rows: a difference would lose the weight of rare ones.
+        others = np.where(np.eye(n_labels, dtype=bool), 0.0, mass).sum(axis=1)
+        first = n_labels - self.shape[1]
+        return mass[first:], others[first:]
 
     def zeros(self) -> Array:
         """Parameters of the zero model, shape (d + 1, K)."""
@@ -387,8 +399,9 @@ class Objective:
         certificate = self.certificate(point, gradient)
         rest = certificate.gap - certificate.bias_cost
         if certificate.measure > tol >= relative(self, point.value, rest):
-            target = POLISH_SHARE * tol * certificate.bias_cost / certificate.measure / BIAS_RADIUS
-            polished = minimize_bias(self, point, target)
+            polished = self.polished(
+                point, POLISH_SHARE * tol * certificate.bias_cost / certificate.measure, point.value
+            )
             if polished is not point:
                 gradient = self.gradient(polished)
                 return polished, gradient, self.certificate(polished, gradient)
@@ -408,18 +421,13 @@ class Objective:
         """The best bias of zero weights; rows of one label are one row then, unless the loss tells them apart."""
         alike = self
         if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
-            n_labels = max(self.shape[1], 2)
-            codes = checked_integers(self.y, n_labels)
-            mass: Array = np.bincount(codes, self.weight, n_labels).astype(np.float64)
-            if self.fit_intercept and mass.all():
-                # Sums without the output's own rows: a difference would lose the weight of rare ones.
-                others = np.where(np.eye(n_labels, dtype=bool), 0.0, mass).sum(axis=1)
-                first = n_labels - self.shape[1]
-                known = self.loss.best_constant(mass[first:], others[first:])
+            own, others = self.label_mass
+            if self.fit_intercept and own.all() and others.all():
+                known = self.loss.best_constant(own, others)
                 if known is not None:
                     return known
-            labels = np.flatnonzero(np.bincount(codes))
-            mass = mass[labels]
+            labels, codes = np.unique(self.y, return_inverse=True)
+            mass = np.bincount(codes, self.weight)
             alike = self._with(y=labels, weight=mass, _row_weight=mass[:, None].astype(self.dtype))
         logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
         best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]
@@ -429,13 +437,13 @@ class Objective:
         """The point with the bias that is best for its weights, to a start's accuracy."""
         return minimize_bias(self, point, target=START_BIAS[self.dtype])
 
-    def polished(self, point: Evaluation, bias_cost: float) -> Evaluation:
-        """The point with its bias moved until that costs the certificate no more than `bias_cost`."""
-        return minimize_bias(self, point, target=bias_cost / BIAS_RADIUS)
+    def polished(self, point: Evaluation, bias_cost: float, value: float) -> Evaluation:
+        """The point with its bias moved until that costs the certificate of `value` no more than `bias_cost`."""
+        return minimize_bias(self, point, target=bias_cost / float(bias_radius(self, value, point.params[-1]).max()))
 
-    def bound(self, point: Evaluation, gradient: Array) -> tuple[float, float]:
-        """Lower bound on this objective from a point of its smoothed version, and what the bias costs it."""
-        return bound_from_smoothed(self, point, gradient)
+    def bound(self, point: Evaluation, gradient: Array, value: float) -> tuple[float, float]:
+        """Lower bound on this objective, `value` somewhere, from a point of its smoothed version; the bias's cost."""
+        return bound_from_smoothed(self, point, gradient, value)
 
     def relative_gap(self, value: float, gap: float) -> float:
         """Gap relative to the objective, with a floor for objectives near zero."""

@@ -12,8 +12,8 @@ from scipy.special import xlogy
 from zoo import HINGES, LIKELIHOODS, PUBLIC, SMOOTH, SMOOTHED, SQUARED, known, plain_rows, random_problem, reference
 
 from skgradlinear import Objective
-from skgradlinear._certificate import BIAS_RADIUS, VALUE_FLOOR, dual_value
-from skgradlinear.losses import NonSmoothLoss, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
+from skgradlinear._certificate import ENDLESS, VALUE_FLOOR, bias_radius, dual_value
+from skgradlinear.losses import Loss, NonSmoothLoss, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
 from skgradlinear.solvers import solve
 
 EPS = np.finfo(np.float64).eps
@@ -60,9 +60,9 @@ def test_any_feasible_dual_is_a_lower_bound(name: str) -> None:
     mixed = [0.3 * duals[k] + 0.7 * duals[k + 1] for k in range(len(duals) - 1)]
     for dual in duals + mixed:
         for bias in (np.zeros(3), np.array([3.0, -1.0, 0.5])):
-            assert dual_value(objective, dual.__getitem__, bias) <= minimum + REFERENCE_ERROR
+            assert dual_value(objective, dual.__getitem__, minimum, bias) <= minimum + REFERENCE_ERROR
     infeasible = duals[0] + 3.0
-    assert dual_value(objective, infeasible.__getitem__, np.zeros(3)) == -np.inf
+    assert dual_value(objective, infeasible.__getitem__, 1.0, np.zeros(3)) == -np.inf
 
 
 @pytest.mark.parametrize("name", HINGES)
@@ -72,11 +72,12 @@ def test_smoothed_points_bound_the_true_hinge(name: str, mu: float) -> None:
     smooth = objective.smoothed(mu)
     for params in points(objective):
         point = smooth.with_best_bias(smooth.at(params))
-        bound, bias_cost = objective.bound(point, smooth.gradient(point))
+        value = objective.value_at(point)
+        bound, bias_cost = objective.bound(point, smooth.gradient(point), value)
         assert bound <= minimum + REFERENCE_ERROR
         assert bias_cost >= 0
         # A multiple theta of the duals with theta = 1 among the choices: no worse than the duals themselves.
-        assert bound >= dual_value(objective, point.dlogits, point.params[-1]) - 1e-10 * (1 + abs(bound))
+        assert bound >= dual_value(objective, point.dlogits, value, point.params[-1]) - 1e-10 * (1 + abs(bound))
 
 
 # The bound is what duality says
@@ -94,12 +95,12 @@ def test_gap_is_the_difference_of_explicit_conjugates(name: str, fit_intercept: 
             point = objective.with_best_bias(point)
         certificate = objective.certificate(point)
         bias = point.params[-1] if fit_intercept else np.zeros(3)
-        explicit = point.value - dual_value(objective, point.dlogits, bias)
+        explicit = point.value - dual_value(objective, point.dlogits, point.value, bias)
         assert certificate.gap == pytest.approx(explicit, rel=1e-10, abs=1e-12 * point.value)
         assert certificate.value == point.value
         assert certificate.measure == pytest.approx(certificate.gap / point.value, rel=1e-15)
         balance = objective.weight @ point.dlogits(slice(None))
-        expected = BIAS_RADIUS * np.abs(balance).sum() if fit_intercept else 0.0
+        expected = bias_radius(objective, point.value, bias) @ np.abs(balance) if fit_intercept else 0.0
         assert certificate.bias_cost == pytest.approx(expected, rel=1e-6, abs=1e-13)
 
 
@@ -113,8 +114,37 @@ def test_dual_value_by_hand() -> None:
         dual = mass - np.eye(3)[y]
         conjugate = xlogy(mass, mass).sum(axis=1) if not isinstance(loss, NonSmoothLoss) else dual[np.arange(40), y]
         total, balance = Z.T @ dual / 40, dual.mean(axis=0)
-        expected = -conjugate.mean() - (total**2).sum() / (2 * alpha) + bias @ balance - 100 * np.abs(balance).sum()
-        assert dual_value(objective, dual.__getitem__, bias) == pytest.approx(expected, rel=1e-12)
+        # Class shares, three columns of variance one, an objective of 2; the third class has the largest bias.
+        share = np.bincount(y) / 40
+        radius = 2 / share + np.sqrt(4 * 2 * 3 / alpha * (1 - share) / share) + [0.5, 1.25, 0.0]
+        expected = -conjugate.mean() - (total**2).sum() / (2 * alpha) + bias @ balance - radius @ np.abs(balance)
+        assert dual_value(objective, dual.__getitem__, 2.0, bias) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("loss", {**SMOOTH, **HINGES}.values(), ids=repr)
+def test_the_best_bias_is_within_the_radius(loss: Loss, seed: int) -> None:
+    """Of any point, also on heavy-tailed columns with hardly a penalty, where it is hundreds of logits away."""
+    random = np.random.default_rng(seed)
+    y = np.r_[np.arange(4), random.integers(0, 4, 7)]
+    X = np.exp(3 * random.standard_normal((11, 3)))
+    weight = np.exp(4 * random.standard_normal(11))
+    for alpha in (1e-1, 1e-4, 1e-7):
+        objective = Objective(X, y, loss, alpha=alpha, sample_weight=weight)
+        best = solve(objective, tol=1e-3, max_iter=100).params
+        for params in (objective.zeros(), *points(objective, (0.1, 10.0))):
+            value, bias = objective.value(params), params[-1]
+            found = best[-1]
+            if objective.shift_invariant:
+                bias, found = bias - bias.max(), found - found.max()
+            assert (np.abs(found - bias) <= bias_radius(objective, value, params[-1])).all()
+
+
+def test_radius_of_an_output_without_rows_on_one_side() -> None:
+    random = np.random.default_rng(0)
+    sides = np.tile([1, 0, 1], (40, 1))
+    objective = Objective(random.standard_normal((40, 2)), sides, SigmoidLoss(), alpha=0.1)
+    assert (bias_radius(objective, 1.0, np.array([1.0, -2.0, 3.0])) == ENDLESS + np.array([1.0, 2.0, 3.0])).all()
 
 
 # The gap goes to zero
@@ -190,7 +220,7 @@ def test_best_bias_of_one_logit_by_bisection() -> None:
     best = objective.with_best_bias(objective.at(params))
     assert best.params[-1, 0] == pytest.approx(brentq(balance, -20, 20, xtol=1e-14), abs=1e-7)
     assert np.array_equal(best.params[:-1], params[:-1])
-    exact = objective.polished(best, 0.0)
+    exact = objective.polished(best, 0.0, best.value)
     assert exact.params[-1, 0] == pytest.approx(brentq(balance, -20, 20, xtol=1e-14), abs=1e-13)
     assert exact.value == pytest.approx(objective.value(exact.params), rel=1e-14)
 

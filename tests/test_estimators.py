@@ -238,8 +238,8 @@ def test_mean_probability_is_the_base_rate(model, n_classes, class_weight, solve
     proba = fitted.predict_proba(X)
     if model == "sigmoid" and n_classes > 2:
         proba = expit(fitted.decision_function(X))
-    # The bias gradient is the difference of the two; a radius of 100 times its l1 norm is part of the certified gap.
-    allowed = fitted.duality_gap_ * fitted.objective_ / 100 + 1e-13
+    # The bias gradient is the difference of the two; at least 1 / (a class's share) times it is part of the gap.
+    allowed = fitted.duality_gap_ + 1e-13
     assert_allclose(total @ proba / total.sum(), np.bincount(y, total) / total.sum(), atol=allowed, rtol=0)
 
 

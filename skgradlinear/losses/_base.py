@@ -114,6 +114,13 @@ class Loss(ABC):
         """
         return None
 
+    def shortfall(self, n_outputs: int) -> float:
+        """How far a row's loss may be below zero or its largest violation, ``z_j - z_y`` or, if separate, ``-t_k z_k``.
+
+        A loss that grows with every violation bounds the best bias, without which there is no certificate.
+        """
+        return 0.0
+
     def curvature_bound(self, n_outputs: int) -> float:
         """Upper bound on the eigenvalues of a row's second derivative; infinite if there is none or none is known."""
         return np.inf

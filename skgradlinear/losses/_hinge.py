@@ -34,6 +34,11 @@ class SmoothedLoss(Loss):
 
     sparse_curvature = True
     centre: Centre
+    mu: float
+
+    def shortfall(self, n_outputs: int) -> float:
+        """The most that ``(mu/2) ||p - c||^2`` can be at duals of zero or of one violation."""
+        return 0.5 * self.mu * n_outputs
 
     def part(self, rows: Indices | slice) -> SmoothedLoss:
         """The loss of some of the rows, with their centres."""

@@ -89,7 +89,7 @@ class Judge:
         smooth = self.objective.smoothed(mu, self._centres.get(mu))
         point = smooth.with_best_bias(smooth.evaluate(report.params, report.logits))
         self._centres[mu] = smooth.maximizer(point)
-        return self.objective.bound(point, smooth.gradient(point))[0]
+        return self.objective.bound(point, smooth.gradient(point), report.value)[0]
 
     def proof(self, report: Report) -> tuple[float, float]:
         """Gap and measure of a point by what all points have proved; without a penalty by its own gradient."""

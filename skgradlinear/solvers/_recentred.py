@@ -120,8 +120,7 @@ def recentred(
     directions = objective.directions(random_state)
     status, inner_steps, settled, last_gap = Status.MAX_ITER, 0, False, np.inf
     for n_iter in range(max_iter + 1):
-        point, gradient, bound, lacking = _assess(objective, smooth, point, tol)
-        value = objective.value_at(point)
+        point, gradient, value, bound, bias_cost, lacking = _assess(objective, smooth, point, tol)
         best = best.improved(value, bound, point.params)
         measure = objective.relative_gap(best.value, best.value - best.bound)
         if measure <= tol:
@@ -141,9 +140,10 @@ def recentred(
         if stalled(history.iterations) and _idle(objective, point, gains, best.value - best.bound):
             status = Status.STALLED
             break
-        smoothing = value - bound - lacking
+        # The bias is polished at the end only: what it costs before says nothing of the centre.
+        gap = value - bound - bias_cost
+        smoothing = gap - lacking
         if settled or lacking <= INNER_SHARE * max(smoothing, 0.0) or inner_steps >= MAX_STEPS:
-            gap = value - bound
             mu = _adapted(centre.mu, EASY_STEPS if settled else inner_steps, gap > SLOW_GAIN * last_gap)
             centre, inner_steps, last_gap = Centre(mu, smooth.maximizer(point)), 0, gap
             smooth = _smoothed(objective, centre)
@@ -186,18 +186,25 @@ def _smoothed(objective: Objective, centre: Centre) -> Objective:
     return objective.smoothed(centre.mu, centre.dual)
 
 
-def _assess(objective: Objective, smooth: Objective, point: Any, tol: float) -> tuple[Any, Array, float, float]:
-    """The point with its bias polished if need be, its gradient, the bound on the hinge, and what it lacks inside."""
+def _assess(
+    objective: Objective, smooth: Objective, point: Any, tol: float
+) -> tuple[Any, Array, float, float, float, float]:
+    """The point, its bias polished where that alone keeps it from `tol`, its gradient, and what it proves.
+
+    That is: the hinge's value and bound, what the bias takes from the bound, and what the smoothed problem still lacks.
+    """
     gradient = smooth.gradient(point)
-    bound, bias_cost = objective.bound(point, gradient)
-    allowed = 0.1 * tol * abs(objective.value_at(point))
-    if bias_cost > allowed:
-        polished = smooth.polished(point, allowed)
+    value = objective.value_at(point)
+    bound, bias_cost = objective.bound(point, gradient, value)
+    allowed = 0.1 * tol * abs(value)
+    if bias_cost > allowed and value - bound - bias_cost <= tol * abs(value):
+        polished = smooth.polished(point, allowed, value)
         if polished is not point:
             point, gradient = polished, smooth.gradient(polished)
-            bound, bias_cost = objective.bound(point, gradient)
+            value = objective.value_at(point)
+            bound, bias_cost = objective.bound(point, gradient, value)
     slope = gradient[:-1]
-    return point, gradient, bound, float(np.vdot(slope, slope)) / (2 * objective.alpha)
+    return point, gradient, value, bound, bias_cost, float(np.vdot(slope, slope)) / (2 * objective.alpha)
 
 
 def _idle(objective: Objective, point: Any, gains: list[float], gap: float) -> bool:

@@ -26,7 +26,7 @@ from zoo import (
 
 from skgradlinear import Objective
 from skgradlinear._evaluation import Direction
-from skgradlinear.losses import SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
+from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
 from skgradlinear.solvers import Iteration, Result, Status, lbfgs, recentred, solve, subspace_newton
 
 EVERY = [(solver, name) for name, loss in PUBLIC.items() for solver in solvers_of(loss)]
@@ -204,6 +204,18 @@ def test_hinges_end_when_rounding_has_the_last_word(name: str, dtype: type) -> N
     assert result.status is Status.STALLED or result.measure <= NEVER
     assert result.n_iter < 2000
     assert rounded.in_float64().value(result.params) == pytest.approx(reference(name), rel=1e-5)
+
+
+@pytest.mark.parametrize("max_iter", [160, 180])
+def test_an_unfinished_hinge_is_worth_what_its_parameters_are(max_iter: int) -> None:
+    """Heavy tails and hardly a penalty: logits that follow the steps drift far from those of the parameters."""
+    random = np.random.default_rng(342)
+    y = np.r_[np.arange(5), random.integers(0, 5, 6)]
+    objective = Objective(np.exp(3 * random.standard_normal((11, 3))), y, CrammerSingerHinge(), alpha=2e-8)
+    result = recentred(objective, tol=1e-6, max_iter=max_iter)
+    assert result.status is Status.MAX_ITER
+    assert result.value == pytest.approx(objective.value(result.params), rel=1e-12)
+    assert result.measure == pytest.approx(result.gap / result.value, rel=1e-12)
 
 
 @every_solver_and_loss

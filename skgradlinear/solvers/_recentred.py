@@ -157,6 +157,9 @@ def recentred(
             point = moved
         if (n_iter + 1) % REFORM == 0:
             point = smooth.at(point.params)
+    if status is not Status.CONVERGED:
+        best = replace(best, value=objective.value(best.params))
+        measure = objective.relative_gap(best.value, max(best.value - best.bound, 0.0))
     return Result(
         best.params,
         best.value,

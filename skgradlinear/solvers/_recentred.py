@@ -123,10 +123,8 @@ def recentred(
         point, gradient, value, bound, bias_cost, lacking = _assess(objective, smooth, point, tol)
         best = best.improved(value, bound, point.params)
         measure = objective.relative_gap(best.value, best.value - best.bound)
-        if measure <= tol:
-            # What is claimed is claimed of logits formed from X; a bound holds whatever logits its duals came from.
-            best = replace(best, value=objective.value(best.params))
-            measure = objective.relative_gap(best.value, max(best.value - best.bound, 0.0))
+        if measure <= tol or n_iter == max_iter:
+            best, measure = _claimed(objective, best)
             if measure > tol:
                 point, steps = smooth.at(point.params), []
                 gradient = smooth.gradient(point)
@@ -157,9 +155,8 @@ def recentred(
             point = moved
         if (n_iter + 1) % REFORM == 0:
             point = smooth.at(point.params)
-    if status is not Status.CONVERGED:
-        best = replace(best, value=objective.value(best.params))
-        measure = objective.relative_gap(best.value, max(best.value - best.bound, 0.0))
+    if status in (Status.INTERRUPTED, Status.STALLED):
+        best, measure = _claimed(objective, best)
     return Result(
         best.params,
         best.value,
@@ -183,6 +180,12 @@ class _Best:
     def improved(self, value: float, bound: float, params: Array) -> _Best:
         better = replace(self, bound=max(bound, self.bound))
         return replace(better, value=value, params=params) if value < self.value else better
+
+
+def _claimed(objective: Objective, best: _Best) -> tuple[_Best, float]:
+    """The best point with its value from logits formed from X; its bound holds whatever logits its duals came from."""
+    best = replace(best, value=objective.value(best.params))
+    return best, objective.relative_gap(best.value, max(best.value - best.bound, 0.0))
 
 
 def _smoothed(objective: Objective, centre: Centre) -> Objective:

@@ -94,18 +94,19 @@ def test_what_a_step_carries_along_stays_true(loss, n_classes):
         values.append(path.assess())
         bounds.append(path.bound)
         assert path.step()
-        real = path.weight > 0
-        anew = loss.margins.violations(objective.logits(path.params), y)
+        real = path.cost > 0
+        anew = loss.margins.violations(objective.logits(path.params), y).T
         assert_allclose(path.violations[real], anew[real], atol=1e-9 * np.abs(anew[real]).max())
-        assert_allclose(path.slack - path.room, path.violations, atol=1e-9 * path.slack.max())
-        assert (path.slack > 0).all()
+        # Of the slacks of one group, each plus its violation is the same.
+        levels = path.room + path.domain.entries(path.violations)
+        assert_allclose(levels, np.broadcast_to(levels[-1:], levels.shape), atol=1e-9 * path.room.max())
         assert (path.room > 0).all()
         assert (path.dual > 0).all()
-        assert (path.dual < 1).all()
+        assert_allclose(path.dual.sum(axis=0), 1, rtol=1e-13)
     assert (np.diff(bounds) >= 0).all()
     assert max(bounds) <= min(values)
     # The stationarity of the parameters is what is left of Newton's full steps.
-    assert_allclose(path._pull(path.dual)[-1], 0, atol=1e-9)
+    assert_allclose(path._pull(path.domain.outputs(path.dual))[:, -1], 0, atol=1e-9)
 
 
 @each_hinge

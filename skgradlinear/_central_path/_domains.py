@@ -28,6 +28,10 @@ class Domain(ABC):
         """Changes of the outputs' duals (K, n) as those of the entries, which add up to zero."""
 
     @abstractmethod
+    def start(self, offsets: Array) -> Array:
+        """Duals to begin with: one half for no violation, and the other half for all violations of its group."""
+
+    @abstractmethod
     def charge(self, violations: Array) -> Array:
         """The largest violation of each group, shape (G, n)."""
 
@@ -44,8 +48,8 @@ class Domain(ABC):
         """``H`` of Newton's change of duals, in a form of shape (K, n)."""
 
     @abstractmethod
-    def response(self, curvature: Array, violations: Array, reach: Array) -> Array:
-        """Newton's change of the outputs' duals, ``H (u + m / p)``, for the entries' ``m / p``."""
+    def response(self, curvature: Array, dviolations: Array, reach: Array) -> Array:
+        """Newton's change of the outputs' duals, ``H (du + m / p - r)``, for the entries' reach ``m / p - r``."""
 
 
 class Box(Domain):
@@ -60,6 +64,9 @@ class Box(Domain):
 
     def changes(self, outputs: Array) -> Array:
         return np.array((outputs, -outputs))
+
+    def start(self, offsets: Array) -> Array:
+        return np.full((2, *offsets.shape), 0.5)
 
     def charge(self, violations: Array) -> Array:
         charged: Array = np.maximum(violations, 0)
@@ -76,6 +83,48 @@ class Box(Domain):
         theta: Array = 1 / (room / dual).sum(axis=0)
         return theta
 
-    def response(self, curvature: Array, violations: Array, reach: Array) -> Array:
-        response: Array = curvature * (violations + reach[0] - reach[1])
+    def response(self, curvature: Array, dviolations: Array, reach: Array) -> Array:
+        response: Array = curvature * (dviolations + reach[0] - reach[1])
         return response
+
+
+class Simplex(Domain):
+    """``p >= 0, sum p = 1``: the outputs of a row are the entries of its one group."""
+
+    def entries(self, violations: Array) -> Array:
+        return violations[:, None]
+
+    def outputs(self, entries: Array) -> Array:
+        return entries[:, 0]
+
+    def changes(self, outputs: Array) -> Array:
+        return outputs[:, None]
+
+    def start(self, offsets: Array) -> Array:
+        dual = offsets * (0.5 / max(len(offsets) - 1, 1))
+        dual += (1 - offsets) * (1 - dual.sum(axis=0))
+        return dual[:, None]
+
+    def charge(self, violations: Array) -> Array:
+        charged: Array = violations.max(axis=0, keepdims=True)
+        return charged
+
+    def groups(self, weight: Array, offsets: Array) -> Array:
+        return weight[None]
+
+    def feasible(self, duals: Array) -> Array:
+        duals = np.maximum(duals, 0)
+        # What is left over is the dual of the row's own class, which costs nothing.
+        duals /= np.maximum(duals.sum(axis=0), 1)
+        return duals
+
+    def curvature(self, dual: Array, room: Array) -> Array:
+        return (dual / room)[:, 0]
+
+    def response(self, curvature: Array, dviolations: Array, reach: Array) -> Array:
+        heights = dviolations + reach[:, 0]
+        total = curvature.sum(axis=0)
+        # Twice: an entry of overwhelming curvature is all of the mean, and keeps its digits only once that is removed.
+        for _ in range(2):
+            heights = heights - (curvature * heights).sum(axis=0) / total
+        return curvature * heights

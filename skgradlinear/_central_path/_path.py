@@ -6,7 +6,7 @@ for a barrier ``m`` that falls to zero,
 
     p r = m    for every entry,    alpha W + sum_i w_i z_i (M' p_i)' = 0,    sum_i w_i M' p_i = 0
 
-Newton's step on them eliminates the slacks: ``dp = H (u + du + m / p)`` with ``H = diag(t) - t t' / sum(t)``,
+Newton's step on them eliminates the slacks: ``dp = H (du + m / p - r)`` with ``H = diag(t) - t t' / sum(t)``,
 ``t = p / r``, over each group, which leaves a system with the Hessian of a smooth loss in the parameters.
 """
 
@@ -19,23 +19,24 @@ import numpy as np
 
 from .._certificate import bias_radius
 from .._design import Design
-from ..losses import Loss, OneVsRestHinge, WestonWatkinsHinge
+from ..losses import CrammerSingerHinge, Loss, OneVsRestHinge, WestonWatkinsHinge
 from ..losses._base import Array
-from ._forms import Form, Separate, WestonWatkins
+from ._forms import CrammerSinger, Form, Separate, WestonWatkins
 
 if TYPE_CHECKING:
     from .._objective import Objective
 
-FORMS: dict[type[Loss], type[Form]] = {OneVsRestHinge: Separate, WestonWatkinsHinge: WestonWatkins}
+FORMS: dict[type[Loss], type[Form]] = {
+    OneVsRestHinge: Separate,
+    WestonWatkinsHinge: WestonWatkins,
+    CrammerSingerHinge: CrammerSinger,
+}
 # Share of the step to the boundary that is taken (Nocedal & Wright, 2006, section 14.2).
 TO_BOUNDARY = 0.99
 # Outputs that are ahead of another one wait at this share of its barrier, well within.
 WAIT = 1e-4
 # Below this gap the systems are so ill-conditioned that their solutions are refined once.
 ROUNDING = 1e-6
-# The path is followed where a step costs little: up to so many multiplications for the Hessian, unknowns of a system
-# and violations. Measured: beyond any of these limits smoothing around centres is as fast or faster.
-MAX_MULTIPLICATIONS, MAX_ORDER, MAX_VIOLATIONS = 3e8, 400, 1 << 18
 
 
 class CentralPath:
@@ -53,9 +54,9 @@ class CentralPath:
     def __init__(self, objective: Objective) -> None:
         if not self.follows(objective):
             raise ValueError(
-                "the interior point method needs dense rows and a one-versus-rest or Weston-Watkins hinge; got "
-                f"{'dense' if objective.rows.dense else 'sparse'} rows and {objective.loss!r}. Use 'recentred', or "
-                "'auto'."
+                "the interior point method needs dense rows and a one-versus-rest, Weston-Watkins or Crammer-Singer "
+                f"hinge; got {'dense' if objective.rows.dense else 'sparse'} rows and {objective.loss!r}. Use "
+                "'recentred', or 'auto'."
             )
         objective = objective.in_float64()
         self.objective = objective
@@ -78,7 +79,7 @@ class CentralPath:
         self.cost = weight * self.form.offsets
         self.violations = self.form.offsets.copy()
         entries = self.domain.entries(self.violations)
-        self.dual = np.full_like(entries, 1 / len(entries))
+        self.dual = self.domain.start(self.form.offsets)
         self.room = entries.max(axis=0) + 1 - entries
         # No hinge is below zero.
         self.bound = 0.0
@@ -88,11 +89,9 @@ class CentralPath:
         """Whether the path is the faster way to a solution: few columns, and a form that has one."""
         if not CentralPath.follows(objective):
             return False
-        order, n_outputs = objective.shape
-        n_rows = len(objective.weight)
-        multiplications, unknowns = FORMS[type(objective.loss)].cost(n_rows, order, n_outputs)
-        cheap = multiplications <= MAX_MULTIPLICATIONS and n_rows * n_outputs <= MAX_VIOLATIONS
-        return cheap and unknowns <= MAX_ORDER
+        form = FORMS[type(objective.loss)]
+        costs = form.costs(len(objective.weight), *objective.shape)
+        return all(cost <= limit for cost, limit in zip(costs, form.limits, strict=True))
 
     @staticmethod
     def follows(objective: Objective) -> bool:
@@ -160,16 +159,17 @@ class CentralPath:
         self, solve: Callable[[Array], Array], curvature: Array, target: Array | float
     ) -> tuple[Array, Array, Array, Array]:
         """Newton's step of parameters, violations, duals and slacks to products ``p r = target``."""
-        dual, reach = self.domain.outputs(self.dual), target / self.dual
+        # Slacks, and not violations: where duals may change a lot slacks are tiny, and so is their rounding.
+        dual, reach = self.domain.outputs(self.dual), target / self.dual - self.room
         params, dparams, dviolations = self.params.T, np.zeros_like(self.params.T), np.zeros_like(self.violations)
-        response = self.domain.response(curvature, self.violations, reach)
+        response = self.domain.response(curvature, dviolations, reach)
         for _ in range(2 if self.gap < ROUNDING else 1):
             dparams -= solve(self.stiffness * (params + dparams) + self._pull(dual + response))
             dviolations = self.form.push(dparams @ self.columns)
-            response = self.domain.response(curvature, self.violations + dviolations, reach)
+            response = self.domain.response(curvature, dviolations, reach)
         ddual = self.domain.changes(response)
         # One slack of a group by its product, the others by their violations: what rounds these then ends the path.
-        first = ((target - self.room * ddual) / self.dual - self.room)[0]
+        first = (reach - self.room * ddual / self.dual)[0]
         rise = self.domain.entries(dviolations)
         droom = first + rise[0] - rise
         return dparams, dviolations, ddual, droom

@@ -17,7 +17,7 @@ ALLOWED = {
     "__init__": {"_objective", "displays", "estimators", "gradient_check"},
     "__main__": {"_compare"},
     "_calibration": LOSSES,
-    "_central_path": LOSSES | {"_certificate", "_design"},
+    "_central_path": LOSSES | {"_central_path", "_certificate", "_design"},
     "_certificate": LOSSES | {"_evaluation", "_subspace"},
     "_conjugate_gradient": LOSSES,
     "_design": LOSSES | {"_rows"},

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier, _rows
 from skgradlinear._design import Design
-from skgradlinear.losses import SigmoidLoss, SoftmaxLoss
+from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss
 from skgradlinear.solvers import solve
 
 
@@ -118,7 +118,9 @@ def test_one_fit_of_many_outputs_reads_X_no_more_often_than_the_hardest_of_them(
 
 
 def test_the_folds_of_the_temperature_stop_early(passes):
-    X, y = draw(1_500, 20, 3)
+    # More columns than the central path is followed for, which begins anew in every fold.
+    X, y = draw(1_500, 120, 3)
+    assert not Objective(X, y, CrammerSingerHinge(), alpha=1.0).suits_central_path
     passes["entries"] = X.size
     LinearSVMClassifier(probability=False, multi_class="crammer_singer").fit(X, y)
     plain = total(passes)

@@ -6,14 +6,21 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.optimize import linprog
+from scipy.optimize import brentq, linprog
 
 from skgradlinear import LinearSVMClassifier, Objective
 from skgradlinear.losses import CrammerSingerHinge, OneVsRestHinge, SigmoidLoss, WestonWatkinsHinge
 from skgradlinear.solvers import InteriorPoint, Status, interior_point, recentred, solve
 
-HINGES = [(OneVsRestHinge(), 2), (OneVsRestHinge(), 4), (WestonWatkinsHinge(), 3)]
-each_hinge = pytest.mark.parametrize(("loss", "n_classes"), HINGES, ids=["binary", "ovr", "weston_watkins"])
+HINGES = [
+    (OneVsRestHinge(), 2),
+    (OneVsRestHinge(), 4),
+    (WestonWatkinsHinge(), 3),
+    (CrammerSingerHinge(), 2),
+    (CrammerSingerHinge(), 4),
+]
+NAMES = ["binary", "ovr", "weston_watkins", "crammer_singer_of_two", "crammer_singer"]
+each_hinge = pytest.mark.parametrize(("loss", "n_classes"), HINGES, ids=NAMES)
 
 
 def blobs(n_classes, *, n_rows=60, n_columns=5, seed=0, spread=1.5):
@@ -21,6 +28,19 @@ def blobs(n_classes, *, n_rows=60, n_columns=5, seed=0, spread=1.5):
     y = np.arange(n_rows) % n_classes
     X = spread * random.standard_normal((n_classes, n_columns))[y] + random.standard_normal((n_rows, n_columns))
     return X * 10.0 ** random.integers(-2, 3, n_columns), y, random.integers(1, 4, n_rows).astype(float)
+
+
+def outputs_of(loss, n_classes):
+    return 1 if n_classes == 2 and isinstance(loss, OneVsRestHinge) else n_classes
+
+
+def violations_of(loss, logits, y):
+    """``(M z)_ij`` plus 1, and which of them there are, by their definition."""
+    if isinstance(loss, OneVsRestHinge):
+        own = y[:, None] == (np.arange(logits.shape[1]) if logits.shape[1] > 1 else [1])
+        return 1 - np.where(own, 1, -1) * logits, np.ones(logits.shape, dtype=bool)
+    own = y[:, None] == np.arange(logits.shape[1])
+    return 1 + logits - logits[own][:, None], ~own
 
 
 @given(
@@ -50,24 +70,17 @@ def test_a_vanishing_penalty_leaves_the_linear_program(loss, n_classes):
     objective = Objective(X, y, loss, alpha=1e-9, standardize=False)
     n, d = X.shape
     n_outputs = objective.shape[1]
-    rows, offsets = [], []
-    # min mean xi  with  xi_ij >= u_ij = 1 + (M z)_ij, xi >= 0, over z = X W + b.
-    for i in range(n):
-        for j in range(n_outputs):
-            if isinstance(loss, WestonWatkinsHinge) and j == y[i]:
-                continue
-            map_ = np.zeros(n_outputs)
-            if isinstance(loss, WestonWatkinsHinge):
-                map_[j], map_[y[i]] = 1, -1
-            else:
-                map_[j] = -1 if y[i] == (j if n_outputs > 1 else 1) else 1
-            rows.append(np.kron(np.append(X[i], 1), map_))
-            offsets.append(-1.0)
-    m = len(rows)
-    constraints = np.hstack([np.array(rows), -np.eye(m)])
-    cost = np.append(np.zeros((d + 1) * n_outputs), np.full(m, 1 / n))
-    limits = [(None, None)] * ((d + 1) * n_outputs) + [(0, None)] * m
-    exact = linprog(cost, constraints, np.array(offsets), bounds=limits).fun
+    # min mean xi  with  xi >= u_ij = 1 + (M z)_ij, xi >= 0, over z = X W + b, a xi for each violation or for each row.
+    offset, real = violations_of(loss, np.zeros((n, n_outputs)), y)
+    maps = np.stack([violations_of(loss, np.tile(e, (n, 1)), y)[0] - offset for e in np.eye(n_outputs)], axis=2)
+    rows, columns = np.nonzero(real)
+    slopes = np.einsum("vj,vk->vjk", np.column_stack([X, np.ones(n)])[rows], maps[rows, columns])
+    level = rows if isinstance(loss, CrammerSingerHinge) else np.arange(len(rows))
+    constraints = np.hstack([slopes.reshape(len(rows), -1), -np.eye(level.max() + 1)[level]])
+    free = (d + 1) * n_outputs
+    cost = np.append(np.zeros(free), np.full(level.max() + 1, 1 / n))
+    limits = [(None, None)] * free + [(0, None)] * (level.max() + 1)
+    exact = linprog(cost, constraints, -np.ones(len(rows)), bounds=limits).fun
     assert interior_point(objective, tol=1e-6).value == pytest.approx(exact, rel=1e-4)
 
 
@@ -75,7 +88,7 @@ def test_a_vanishing_penalty_leaves_the_linear_program(loss, n_classes):
 def test_weights_are_repetitions_and_none_is_no_row(loss, n_classes):
     X, y, weight = blobs(n_classes)
     weight[::7] = 0
-    options = {"alpha": 0.01, "n_outputs": 1 if n_classes == 2 else n_classes}
+    options = {"alpha": 0.01, "n_outputs": outputs_of(loss, n_classes)}
     weighted = interior_point(Objective(X, y, loss, sample_weight=weight, **options), tol=1e-8)
     rows = np.repeat(np.arange(len(y)), weight.astype(int))
     repeated = interior_point(Objective(X[rows], y[rows], loss, **options), tol=1e-8)
@@ -94,18 +107,19 @@ def test_what_a_step_carries_along_stays_true(loss, n_classes):
         values.append(path.assess())
         bounds.append(path.bound)
         assert path.step()
-        real = path.weight > 0
-        anew = loss.margins.violations(objective.logits(path.params), y)
-        assert_allclose(path.violations[real], anew[real], atol=1e-9 * np.abs(anew[real]).max())
-        assert_allclose(path.slack - path.room, path.violations, atol=1e-9 * path.slack.max())
-        assert (path.slack > 0).all()
+        anew, real = violations_of(loss, objective.logits(path.params), y)
+        assert np.array_equal(real.T, path.cost > 0)
+        assert_allclose(path.violations.T[real], anew[real], atol=1e-9 * np.abs(anew[real]).max())
+        # Of the slacks of one group, each plus its violation is the same.
+        levels = path.room + path.domain.entries(path.violations)
+        assert_allclose(levels, np.broadcast_to(levels[-1:], levels.shape), atol=1e-9 * path.room.max())
         assert (path.room > 0).all()
         assert (path.dual > 0).all()
-        assert (path.dual < 1).all()
+        assert_allclose(path.dual.sum(axis=0), 1, rtol=1e-13)
     assert (np.diff(bounds) >= 0).all()
     assert max(bounds) <= min(values)
     # The stationarity of the parameters is what is left of Newton's full steps.
-    assert_allclose(path._pull(path.dual)[-1], 0, atol=1e-9)
+    assert_allclose(path._pull(path.domain.outputs(path.dual))[:, -1], 0, atol=1e-9)
 
 
 @each_hinge
@@ -130,28 +144,40 @@ def test_indicator_rows_are_separate_problems():
 
 def test_it_is_the_default_of_few_columns_only():
     X, y, _ = blobs(3)
-    assert Objective(X, y, WestonWatkinsHinge(), alpha=0.1).suits_central_path
-    assert not Objective(X, y, CrammerSingerHinge(), alpha=0.1).suits_central_path
+    for loss in (OneVsRestHinge(), WestonWatkinsHinge(), CrammerSingerHinge()):
+        assert Objective(X, y, loss, alpha=0.1).suits_central_path
+        assert not Objective(np.ones((300, 150)), np.arange(300) % 3, loss, alpha=0.1, n_outputs=60).suits_central_path
+    # A row couples all of its classes: a Hessian costs more, and is worth it for fewer rows.
+    many, labels = np.ones((2_000, 30)), np.arange(2_000) % 10
+    assert Objective(many, labels, WestonWatkinsHinge(), alpha=0.1).suits_central_path
+    assert not Objective(many, labels, CrammerSingerHinge(), alpha=0.1).suits_central_path
     assert not Objective(sp.csr_array(X), y, WestonWatkinsHinge(), alpha=0.1, standardize=False).suits_central_path
     assert not Objective(np.ones((10, 2_000)), y[:10], OneVsRestHinge(), alpha=0.1).suits_central_path
-    auto = LinearSVMClassifier(alpha=0.1, probability=False).fit(X, y)
-    chosen = LinearSVMClassifier(alpha=0.1, probability=False, solver=InteriorPoint()).fit(X, y)
-    assert np.array_equal(auto.coef_, chosen.coef_)
+    for multi_class in ("ovr", "weston_watkins", "crammer_singer"):
+        settings = {"alpha": 0.1, "probability": False, "multi_class": multi_class}
+        auto = LinearSVMClassifier(**settings).fit(X, y)
+        chosen = LinearSVMClassifier(solver=InteriorPoint(), **settings).fit(X, y)
+        assert np.array_equal(auto.coef_, chosen.coef_)
 
 
-def test_float32_rows_are_computed_in_float64():
+coupled = pytest.mark.parametrize("loss", [WestonWatkinsHinge(), CrammerSingerHinge()], ids=repr)
+
+
+@coupled
+def test_float32_rows_are_computed_in_float64(loss):
     X, y, _ = blobs(3)
     X = X.astype(np.float32)
-    narrow = solve(Objective(X, y, WestonWatkinsHinge(), alpha=0.01), tol=1e-10)
-    wide = solve(Objective(X.astype(float), y, WestonWatkinsHinge(), alpha=0.01), tol=1e-10)
+    narrow = solve(Objective(X, y, loss, alpha=0.01), tol=1e-10)
+    wide = solve(Objective(X.astype(float), y, loss, alpha=0.01), tol=1e-10)
     assert narrow.value == pytest.approx(wide.value, rel=1e-9)
     assert narrow.status is Status.CONVERGED
 
 
-def test_where_rounding_ends_the_path_recentring_goes_on():
+@coupled
+def test_where_rounding_ends_the_path_recentring_goes_on(loss):
     X, y, _ = blobs(3)
     seen = []
-    objective = Objective(X, y, WestonWatkinsHinge(), alpha=0.01)
+    objective = Objective(X, y, loss, alpha=0.01)
     result = solve(objective, tol=1e-17, max_iter=400, callback=lambda iteration, _: seen.append(iteration))
     assert result.measure < 1e-12
     # The point where one method hands over to the other is seen twice, and counted once.
@@ -170,11 +196,15 @@ def test_a_callback_and_max_iter_end_it():
         assert result.value - result.gap <= interior_point(objective, tol=1e-8).value
 
 
+class OtherHinge(CrammerSingerHinge):
+    """A hinge that may be anything."""
+
+
 @pytest.mark.parametrize(
     ("X", "loss", "alpha", "words"),
     [
         (np.eye(4), SigmoidLoss(), 0.1, "does not fit"),
-        (np.eye(4), CrammerSingerHinge(), 0.1, "one-versus-rest or Weston-Watkins"),
+        (np.eye(4), OtherHinge(), 0.1, "one-versus-rest, Weston-Watkins or Crammer-Singer"),
         (sp.eye_array(4, format="csr"), OneVsRestHinge(), 0.1, "dense rows"),
         (np.eye(4), OneVsRestHinge(), 0.0, "alpha=0"),
     ],
@@ -212,3 +242,87 @@ def test_bounds_hold_where_the_best_bias_is_hundreds_away(seed):
         assert path.bound <= found.value
         if not path.step():
             break
+
+
+@each_hinge
+def test_duals_of_either_method_are_those_of_the_other(loss, n_classes):
+    X, y, weight = blobs(n_classes)
+    weight[::7] = 0
+    objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight)
+    path, other = interior_point(objective, tol=1e-8), recentred(objective, tol=1e-7)
+    assert interior_point(objective, other.params, tol=1e-6, state=other.state).n_iter == 0
+    assert recentred(objective, path.params, tol=1e-6, state=path.state).n_iter <= 3
+    # Duals that are of no problem prove no more than others, wherever they lie.
+    wild = objective.central_path()
+    wild.compare(path.params, 3 * np.random.default_rng(0).standard_normal(path.state.dual.shape))
+    assert wild.bound <= path.value
+
+
+@pytest.mark.parametrize("loss", [OneVsRestHinge(), WestonWatkinsHinge(), CrammerSingerHinge()], ids=repr)
+@pytest.mark.parametrize("log_alpha", [-8, -4, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_hold_for_extreme_rows(loss, log_alpha, seed):
+    random = np.random.default_rng(seed)
+    y = np.r_[np.arange(5), random.integers(0, 5, 15)]
+    X = np.exp(3 * random.standard_normal((20, 3)))
+    weight = 10.0 ** random.integers(-6, 7, 20)
+    objective = Objective(X, y, loss, alpha=10.0**log_alpha, sample_weight=weight, n_outputs=5)
+    lowest = min(solve(objective, tol=1e-6, max_iter=200).value, recentred(objective, tol=1e-3, max_iter=60).value)
+    path = objective.central_path()
+    for _ in range(40):
+        path.assess()
+        assert path.bound <= lowest * (1 + 1e-12)
+        if not path.step():
+            break
+
+
+@pytest.mark.parametrize("case", HINGES, ids=NAMES)
+def test_curvature_is_the_slope_of_the_duals_on_the_path(case):
+    """``min xi - m sum log(xi - u_e)`` has the gradient ``p = m / (xi - u)`` in ``u``, and H is its slope."""
+    X, y, _ = blobs(case[1], n_rows=6)
+    path = Objective(X, y, case[0], alpha=0.1).central_path()
+    random = np.random.default_rng(5)
+    barrier = 0.3
+
+    def duals(violations):
+        entries = path.domain.entries(violations)
+        level = np.empty(entries.shape[1:])
+        for place in np.ndindex(level.shape):
+            u = entries[:, *place]
+            level[place] = brentq(
+                lambda xi, u=u: 1 - (barrier / (xi - u)).sum(), u.max() + 1e-3, u.max() + 10, xtol=1e-14
+            )
+        return barrier / (level - entries), level - entries
+
+    violations = 3 * random.standard_normal(path.violations.shape)
+    change = random.standard_normal(path.violations.shape)
+    dual, room = duals(violations)
+    step = 1e-6
+    slope = (duals(violations + step * change)[0] - duals(violations - step * change)[0]) / (2 * step)
+    response = path.domain.response(path.domain.curvature(dual, room), change, np.zeros_like(dual))
+    assert_allclose(path.domain.changes(response), slope, atol=1e-7)
+    # On the path a step to its barrier goes nowhere.
+    still = path.domain.response(path.domain.curvature(dual, room), violations, barrier / dual)
+    assert_allclose(still, 0, atol=1e-12)
+
+
+def test_a_row_that_is_nearly_all_of_one_class_keeps_its_small_curvatures():
+    X, y, _ = blobs(3, n_rows=6)
+    domain = Objective(X, y, CrammerSingerHinge(), alpha=0.1).central_path().domain
+    curvature = np.array([[1e14], [2e-9], [3e-9]])
+    response = domain.response(curvature, np.array([[0.7], [0.2], [1.1]]), np.zeros((3, 1, 1)))
+    assert_allclose(response[:, 0], [1e-9 - 1.2e-9, -1e-9, 1.2e-9], rtol=1e-9)
+
+
+@each_hinge
+def test_a_system_is_that_of_every_row(loss, n_classes):
+    X, y, weight = blobs(n_classes, n_rows=12, n_columns=3)
+    path = Objective(X, y, loss, alpha=0.1, sample_weight=weight).central_path()
+    random = np.random.default_rng(7)
+    path.dual = path.domain.start(path.form.offsets)
+    path.room = np.exp(random.standard_normal(path.dual.shape))
+    curvature = path.domain.curvature(path.dual, path.room)
+    direction = path.objective.free_of_shift(random.standard_normal(path.params.shape)).T
+    push = path.form.push(direction @ path.columns)
+    product = path.stiffness * direction + path._pull(path.domain.response(curvature, push, np.zeros_like(path.dual)))
+    assert_allclose(path.form.factor(path.weight * curvature)(product), direction, rtol=1e-8, atol=1e-8)

@@ -98,11 +98,11 @@ class Recentred(Solver):
 
 
 class InteriorPoint(Solver):
-    """Newton steps along the central path as a solver object, for one-versus-rest and Weston-Watkins hinges.
+    """Newton steps along the central path as a solver object, for plain hinges.
 
-    It needs dense rows, and takes time in proportion to the square of the number of columns. All is computed in
-    float64. Where rounding ends the path before the gap is small enough, smoothing around centres goes on from its
-    duals.
+    It needs dense rows, and takes time in proportion to the square of the number of columns; for the hinge of Crammer
+    and Singer, to the square of the number of classes as well. All is computed in float64. Where rounding ends the path
+    before the gap is small enough, smoothing around centres goes on from its duals.
 
     See Also
     --------

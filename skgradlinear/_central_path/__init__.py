@@ -1,0 +1,5 @@
+"""The central path of plain hinges, for the interior point method."""
+
+from ._path import CentralPath
+
+__all__ = ["CentralPath"]

@@ -1,0 +1,196 @@
+"""The central path of a plain hinge: Newton steps from all rows at once.
+
+A hinge charges the largest violation of each of its groups of entries, ``min xi`` with the slacks ``r = xi - u >= 0``
+of the violations ``u = off + M z``. With duals ``p > 0`` that add up to 1 in each group, the points of the path solve,
+for a barrier ``m`` that falls to zero,
+
+    p r = m    for every entry,    alpha W + sum_i w_i z_i (M' p_i)' = 0,    sum_i w_i M' p_i = 0
+
+Newton's step on them eliminates the slacks: ``dp = H (du + m / p - r)`` with ``H = diag(t) - t t' / sum(t)``,
+``t = p / r``, over each group, which leaves a system with the Hessian of a smooth loss in the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._certificate import bias_radius
+from .._design import Design
+from ..losses import CrammerSingerHinge, Loss, OneVsRestHinge, WestonWatkinsHinge
+from ..losses._base import Array
+from ._forms import CrammerSinger, Form, Separate, WestonWatkins
+
+if TYPE_CHECKING:
+    from .._objective import Objective
+
+FORMS: dict[type[Loss], type[Form]] = {
+    OneVsRestHinge: Separate,
+    WestonWatkinsHinge: WestonWatkins,
+    CrammerSingerHinge: CrammerSinger,
+}
+# Share of the step to the boundary that is taken (Nocedal & Wright, 2006, section 14.2).
+TO_BOUNDARY = 0.99
+# Outputs that are ahead of another one wait at this share of its barrier, well within.
+WAIT = 1e-4
+# Below this gap the systems are so ill-conditioned that their solutions are refined once.
+ROUNDING = 1e-6
+
+
+class CentralPath:
+    """Iterates of Mehrotra's predictor-corrector method for a plain hinge, in float64.
+
+    Mehrotra (1992), "On the implementation of a primal-dual interior point method"; Ferris & Munson (2002),
+    "Interior-point methods for massive support vector machines".
+
+    Parameters
+    ----------
+    objective : Objective
+        With a penalty, dense rows that are few enough to be kept, and a loss for which `suits` holds.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        if not self.follows(objective):
+            raise ValueError(
+                "the interior point method needs dense rows and a one-versus-rest, Weston-Watkins or Crammer-Singer "
+                f"hinge; got {'dense' if objective.rows.dense else 'sparse'} rows and {objective.loss!r}. Use "
+                "'recentred', or 'auto'."
+            )
+        objective = objective.in_float64()
+        self.objective = objective
+        # Rows without weight would hold back the steps of the others.
+        used = np.flatnonzero(objective.weight)
+        everywhere = len(used) == len(objective.weight)
+        self.used: Any = slice(None) if everywhere else used
+        design = Design(objective, 0).take(None if everywhere else used).astype(np.float64, copy=False)
+        self.columns = np.ascontiguousarray(design.T)
+        order, n_outputs = objective.shape
+        self.params = objective.zeros()
+        self.stiffness = np.full(order, objective.alpha)
+        self.stiffness[-1] *= 0.0 if objective.fit_intercept else 1.0
+        form = FORMS[type(objective.loss)]
+        self.form = form(self.columns, objective.y[self.used], self.stiffness, n_outputs)
+        self.domain = self.form.domain
+        weight = objective.weight[self.used]
+        self.weight = self.domain.groups(weight, self.form.offsets)
+        self.mass = self.weight.sum(axis=1, keepdims=True)
+        self.cost = weight * self.form.offsets
+        self.violations = self.form.offsets.copy()
+        entries = self.domain.entries(self.violations)
+        self.dual = self.domain.start(self.form.offsets)
+        self.room = entries.max(axis=0) + 1 - entries
+        # No hinge is below zero.
+        self.bound = 0.0
+
+    @staticmethod
+    def suits(objective: Objective) -> bool:
+        """Whether the path is the faster way to a solution: few columns, and a form that has one."""
+        if not CentralPath.follows(objective):
+            return False
+        form = FORMS[type(objective.loss)]
+        costs = form.costs(len(objective.weight), *objective.shape)
+        return all(cost <= limit for cost, limit in zip(costs, form.limits, strict=True))
+
+    @staticmethod
+    def follows(objective: Objective) -> bool:
+        """Whether the rows and the loss are of the kind that has a path here."""
+        return objective.rows.dense and type(objective.loss) in FORMS
+
+    def assess(self) -> float:
+        """Objective at the present parameters; the lower bound of the present duals is kept if it is the best yet."""
+        hinge = float((self.weight * self.domain.charge(self.violations)).sum())
+        value = hinge + self.objective.penalty(self.params)
+        self._raise_bound(self.domain.outputs(self.dual), value, self.params[-1])
+        return value
+
+    def compare(self, params: Array, duals: Array | None) -> float:
+        """Objective at other parameters; the bound of other duals (n, K) of all rows is kept if it is the best yet."""
+        value = self.objective.value(params)
+        if duals is not None:
+            self._raise_bound(duals[self.used].T, value, params[-1])
+        return value
+
+    def _raise_bound(self, dual: Array, value: float, bias: Array) -> None:
+        dual = self.domain.feasible(dual)
+        pulled = self._pull(dual)
+        slope, balance = pulled[:, :-1], pulled[:, -1]
+        linear = (self.cost * dual).sum(axis=1)
+        linear += bias * balance - bias_radius(self.objective, value, bias) * np.abs(balance)
+        curvature = (slope**2).sum(axis=1) / self.objective.alpha
+        linear, curvature = self.form.together(linear), self.form.together(curvature)
+        # Any multiple in [0, 1] of the duals bounds as well: a parabola.
+        steep = (linear < curvature) & (curvature > 0)
+        theta = np.where(steep, np.maximum(linear, 0) / np.where(steep, curvature, 1), 1.0)
+        self.bound = max(self.bound, float((theta * linear - 0.5 * theta**2 * curvature).sum()))
+
+    def step(self) -> bool:
+        """Move along the path; False where rounding leaves nowhere to go."""
+        # What is not finite at the end of the path is refused below.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            curvature = self.domain.curvature(self.dual, self.room)
+            if not np.isfinite(curvature).all():
+                return False
+            solve = self.form.factor(self.weight * curvature)
+            # Predictor: straight to the end of the path. What it would gain says how far to go this time.
+            gap = self._gap(self.dual, self.room)
+            *_, ddual, droom = self._move(solve, curvature, 0.0)
+            primal, dual = self._length(self.room, droom, 1.0), self._length(self.dual, ddual, 1.0)
+            ahead = self._gap(self.dual + dual * ddual, self.room + primal * droom)
+            barrier = np.maximum((ahead / gap) ** 3 * gap, WAIT * gap.max())
+            dparams, dviolations, ddual, droom = self._move(solve, curvature, barrier - ddual * droom)
+            primal, dual = self._length(self.room, droom, TO_BOUNDARY), self._length(self.dual, ddual, TO_BOUNDARY)
+        if not (np.isfinite(dparams).all() and np.isfinite(ddual).all()):
+            return False
+        self.params = self.params + (primal * dparams).T
+        self.violations += primal * dviolations
+        self.dual += dual * ddual
+        self.room += primal * droom
+        return bool(max(primal.max(), dual.max()) > np.finfo(np.float64).eps)
+
+    def duals(self) -> Array:
+        """The duals of all rows, shape (n, K); zero for those without weight."""
+        everywhere = np.zeros((len(self.objective.weight), self.params.shape[1]))
+        everywhere[self.used] = np.where(self.weight > 0, self.domain.outputs(self.dual), 0.0).T
+        return everywhere
+
+    def _move(
+        self, solve: Callable[[Array], Array], curvature: Array, target: Array | float
+    ) -> tuple[Array, Array, Array, Array]:
+        """Newton's step of parameters, violations, duals and slacks to products ``p r = target``."""
+        # Slacks, and not violations: where duals may change a lot slacks are tiny, and so is their rounding.
+        dual, reach = self.domain.outputs(self.dual), target / self.dual - self.room
+        params, dparams, dviolations = self.params.T, np.zeros_like(self.params.T), np.zeros_like(self.violations)
+        response = self.domain.response(curvature, dviolations, reach)
+        for _ in range(2 if self.gap < ROUNDING else 1):
+            dparams -= solve(self.stiffness * (params + dparams) + self._pull(dual + response))
+            dviolations = self.form.push(dparams @ self.columns)
+            response = self.domain.response(curvature, dviolations, reach)
+        ddual = self.domain.changes(response)
+        # One slack of a group by its product, the others by their violations: what rounds these then ends the path.
+        first = (reach - self.room * ddual / self.dual)[0]
+        rise = self.domain.entries(dviolations)
+        droom = first + rise[0] - rise
+        return dparams, dviolations, ddual, droom
+
+    @property
+    def gap(self) -> float:
+        """Largest mean product of duals and slacks: how far the end of the path is."""
+        return float(self._gap(self.dual, self.room).max())
+
+    def _gap(self, dual: Array, room: Array) -> Array:
+        """Mean product of duals and slacks."""
+        products = self.weight * (dual * room).sum(axis=0)
+        total = self.form.together(products.sum(axis=1, keepdims=True))
+        return total / (len(dual) * self.form.together(self.mass))
+
+    def _length(self, values: Array, change: Array, share: float) -> Array:
+        """The step, at most 1, that goes this share of the way to where one of the values is zero."""
+        shrink = (-change / values).max(axis=(0, 2))[:, None]
+        return self.form.shortest(share / np.maximum(shrink, share))
+
+    def _pull(self, dual: Array) -> Array:
+        """``sum_i w_i (M' p_i) z_i'``, shape (K, d + 1)."""
+        pulled: Array = self.form.pull(self.weight * dual) @ self.columns.T
+        return pulled

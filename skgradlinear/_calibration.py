@@ -14,9 +14,11 @@ from .losses._base import Array, Labels, Mask
 
 # Inverse temperatures searched; smoothed targets keep the optimum inside unless scores say nothing or the opposite.
 LOWEST, HIGHEST = 1e-4, 1e4
-MAX_NEWTON, MAX_LOG_STEP, ROOT_ROUNDING = 200, 20.0, 1e-14
+# After a step of Newton's method this small the error is its square: rounding.
+MAX_NEWTON, MAX_LOG_STEP, LAST_STEP = 200, 20.0, 1e-8
 
-Derivative = Callable[[float], float]
+# First and second derivative.
+Derivatives = Callable[[float], tuple[float, float]]
 
 
 def proba(logits: Array) -> Array:
@@ -44,7 +46,7 @@ def fit_temperature(logits: Array, y: Labels, weight: Array) -> float:
     used = weight > 0
     if not used.any():
         return 1.0
-    return 1 / _root(*_derivatives(logits[used], y[used], weight[used], float(weight.sum())))
+    return 1 / _root(_derivatives(logits[used], y[used], weight[used], float(weight.sum())))
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,22 @@ class RunningTemperature:
         """The temperature after a piece: minimizes its log-loss plus the parabola of those before."""
         mass = float(weight.sum())
         total = self.seen + mass
-        slope, curvature = _derivatives(logits, y, weight, total)
+        derivatives = _derivatives(logits, y, weight, total)
         if self.stiffness is None:
             # Scores to come are like those before.
-            before = curvature(self.beta) * self.seen / (2 * mass)
+            before = derivatives(self.beta)[1] * self.seen / (2 * mass)
         else:
             before = self.stiffness * self.seen / total
-        beta = _root(lambda beta: slope(beta) + before * (beta - self.beta), lambda beta: curvature(beta) + before)
-        return RunningTemperature(beta, before + curvature(beta), total)
+
+        def with_parabola(beta: float) -> tuple[float, float]:
+            slope, curvature = derivatives(beta)
+            return slope + before * (beta - self.beta), curvature + before
+
+        beta = _root(with_parabola)
+        return RunningTemperature(beta, with_parabola(beta)[1], total)
 
 
-def _derivatives(logits: Array, y: Labels, weight: Array, total: float) -> tuple[Derivative, Derivative]:
+def _derivatives(logits: Array, y: Labels, weight: Array, total: float) -> Derivatives:
     """First and second derivative of the log-loss of ``softmax(beta logits)`` in beta.
 
     Targets are smoothed by one pseudo-row per class among rows of weight `total`.
@@ -92,33 +99,33 @@ def _derivatives(logits: Array, y: Labels, weight: Array, total: float) -> tuple
     targets[np.arange(len(y)), y] = (total + 1) / (total + n_classes)
     loss = SoftmaxLoss()
 
-    def slope(beta: float) -> float:
-        return float(weight @ np.einsum("ik,ik->i", loss.gradient(beta * logits, targets), logits))
+    def derivatives(beta: float) -> tuple[float, float]:
+        _, gradient, hessian = loss.second_order(beta * logits, targets)
+        slope, curvature = (np.einsum("ik,ik->i", rows, logits) for rows in (gradient, hessian.matvec(logits)))
+        return float(weight @ slope), float(weight @ curvature)
 
-    def curvature(beta: float) -> float:
-        return float(weight @ np.einsum("ik,ik->i", loss.hessp(beta * logits, targets, logits), logits))
-
-    return slope, curvature
+    return derivatives
 
 
-def _root(slope: Derivative, curvature: Derivative) -> float:
+def _root(derivatives: Derivatives) -> float:
     """Where an increasing function of the inverse temperature is zero, within the limits: Newton's method, bracketed.
 
     SciPy's root finders would do, but leave a reference cycle with the scores in it.
     """
-    if slope(LOWEST) >= 0:
+    if derivatives(LOWEST)[0] >= 0:
         return LOWEST
-    if slope(HIGHEST) <= 0:
+    if derivatives(HIGHEST)[0] <= 0:
         return HIGHEST
     low, high, beta = LOWEST, HIGHEST, 1.0
     for _ in range(MAX_NEWTON):
-        value, stiffness = slope(beta), curvature(beta)
+        value, stiffness = derivatives(beta)
         low, high = (beta, high) if value < 0 else (low, beta)
         # The logarithm of beta is what is searched: its derivative is beta times as large.
         moved = beta * np.exp(-value / (beta * stiffness)) if stiffness * beta > abs(value) / MAX_LOG_STEP else 0.0
-        previous, beta = beta, moved if low < moved < high else float(np.sqrt(low * high))
-        if abs(beta - previous) <= ROOT_ROUNDING * beta:
-            break
+        # Before the bracket is asked: at the root rounding may point to the side that has been ruled out.
+        if abs(moved - beta) <= LAST_STEP * beta:
+            return float(moved)
+        beta = moved if low < moved < high else float(np.sqrt(low * high))
     return float(beta)
 
 

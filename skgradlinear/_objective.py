@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse as sp
 
 from . import _rows
-from ._central_path import CentralPath
+from ._central_path import CentralPath, Waypoint
 from ._certificate import POLISH_SHARE, Certificate, bias_radius, bound_from_smoothed, certify, relative
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
@@ -459,9 +459,9 @@ class Objective:
             raise ValueError(f"{self.loss!r} is smooth already; solve it as it is.")
         return self.with_loss(self.loss.smoothed(mu, centre))
 
-    def central_path(self) -> CentralPath:
+    def central_path(self, start: Waypoint | None = None) -> CentralPath:
         """The central path of a plain hinge, for the interior point method."""
-        return CentralPath(self)
+        return CentralPath(self, start)
 
     @property
     def suits_central_path(self) -> bool:

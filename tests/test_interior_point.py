@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose
 from scipy.optimize import brentq, linprog
 
 from skgradlinear import LinearSVMClassifier, Objective
+from skgradlinear._central_path import Waypoint
 from skgradlinear.losses import CrammerSingerHinge, OneVsRestHinge, SigmoidLoss, WestonWatkinsHinge
-from skgradlinear.solvers import InteriorPoint, Status, interior_point, recentred, solve
+from skgradlinear.solvers import InteriorPoint, Recentred, Status, interior_point, recentred, solve
 
 HINGES = [
     (OneVsRestHinge(), 2),
@@ -120,6 +121,77 @@ def test_what_a_step_carries_along_stays_true(loss, n_classes):
     assert max(bounds) <= min(values)
     # The stationarity of the parameters is what is left of Newton's full steps.
     assert_allclose(path._pull(path.domain.outputs(path.dual))[:, -1], 0, atol=1e-9)
+
+
+def folds_of(objective, n_folds=5):
+    """The objective with each fifth of the rows left out in turn, by zero weights."""
+    fold = np.arange(len(objective.weight)) % n_folds
+    for k in range(n_folds):
+        kept = fold != k
+        yield objective.restricted(kept, objective.weight, objective.weight)
+
+
+@each_hinge
+@pytest.mark.parametrize("log_alpha", [-5, -1])
+def test_a_waypoint_shortens_the_paths_of_folds(loss, n_classes, log_alpha):
+    X, y, weight = blobs(n_classes, n_rows=200)
+    objective = Objective(X, y, loss, alpha=10.0**log_alpha, sample_weight=weight)
+    waypoint = interior_point(objective, tol=1e-6).state.waypoint
+    n_cold, n_warm = 0, 0
+    for fold in folds_of(objective):
+        cold, warm = interior_point(fold, tol=1e-2), interior_point(fold, tol=1e-2, state=waypoint)
+        assert warm.status is Status.CONVERGED
+        assert warm.value - warm.gap <= cold.value
+        assert cold.value - cold.gap <= warm.value
+        n_cold, n_warm = n_cold + cold.n_iter, n_warm + warm.n_iter
+    # Strong penalties leave short paths.
+    assert n_warm <= (0.95 if log_alpha == -1 else 0.7) * n_cold
+
+
+@each_hinge
+def test_a_waypoint_is_a_point_of_its_path(loss, n_classes):
+    """The stored duals, slacks and parameters fit together, whatever the rows left and their units."""
+    X, y, weight = blobs(n_classes)
+    # A column that is constant but for the first fold, and a row without weight.
+    X = np.column_stack([X, np.arange(len(X)) % 5 == 0])
+    weight[7] = 0.0
+    objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight)
+    waypoint = interior_point(objective, tol=1e-6).state.waypoint
+    assert np.isnan(waypoint.dual).all(axis=(0, 1)).nonzero()[0].tolist() == [7]
+    for fold in [objective, *folds_of(objective)]:
+        path = fold.central_path(waypoint)
+        anew, real = violations_of(loss, fold.logits(path.params), y)
+        anew, real = anew[path.used], real[path.used]
+        assert_allclose(path.violations.T[real], anew[real], atol=1e-9 * np.abs(anew[real]).max())
+        levels = path.room + path.domain.entries(path.violations)
+        assert_allclose(levels, np.broadcast_to(levels[-1:], levels.shape), atol=1e-9 * path.room.max())
+        assert (path.room > 0).all()
+        assert (path.dual > 0).all()
+        # Between the middle of the sets, and the end.
+        assert 1e-3 < path.gap < 0.25
+    # A row that had no weight has no place on the path: it begins anew.
+    path = Objective(X, y, loss, alpha=0.01).central_path(waypoint)
+    assert not path.params.any()
+
+
+def test_folds_of_the_temperature_begin_at_the_waypoint(monkeypatch):
+    """And not at the solution, which has seen the rows that they leave out."""
+    seen = []
+
+    def watched(objective, params=None, **options):
+        seen.append((params, options["state"]))
+        return solve(objective, params, **options)
+
+    monkeypatch.setattr("skgradlinear.estimators._svm.solve", watched)
+    X, y, _ = blobs(3)
+    LinearSVMClassifier(alpha=0.01).fit(X, y)
+    assert len(seen) == 5
+    assert all(params is None and state is seen[0][1] is not None for params, state in seen)
+    assert isinstance(seen[0][1], Waypoint)
+    # Where the path is not taken there is none.
+    seen.clear()
+    LinearSVMClassifier(alpha=0.01, solver=Recentred()).fit(X, y)
+    assert all(params is not None and not isinstance(state, Waypoint) for params, state in seen)
 
 
 @each_hinge

@@ -1,5 +1,5 @@
 """The central path of plain hinges, for the interior point method."""
 
-from ._path import CentralPath
+from ._path import CentralPath, Waypoint
 
-__all__ = ["CentralPath"]
+__all__ = ["CentralPath", "Waypoint"]

@@ -13,6 +13,7 @@ Newton's step on them eliminates the slacks: ``dp = H (du + m / p - r)`` with ``
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from ._forms import CrammerSinger, Form, Separate, WestonWatkins
 
 if TYPE_CHECKING:
     from .._objective import Objective
+    from .._standardization import Standardization
 
 FORMS: dict[type[Loss], type[Form]] = {
     OneVsRestHinge: Separate,
@@ -37,6 +39,33 @@ TO_BOUNDARY = 0.99
 WAIT = 1e-4
 # Below this gap the systems are so ill-conditioned that their solutions are refined once.
 ROUNDING = 1e-6
+# The waypoint has a mean product of about this. Measured on folds of 26 problems: a third to four fifths of the steps
+# are left from there, and more from further on, where the duals of single rows are all but settled.
+HALFWAY = 0.05
+# Slacks of a waypoint are at least this: a column that has become constant takes its part of the violations with it.
+LEAST_SLACK = 1e-3
+
+
+@dataclass(frozen=True)
+class Waypoint:
+    """A point in the middle of a path, from which that of a similar problem on the same rows is short.
+
+    Parameters
+    ----------
+    params : ndarray of shape (d + 1, K)
+        Parameters, in the units of `standardization`.
+    standardization : Standardization
+        Those units.
+    dual : ndarray of shape (E, G, n)
+        Duals of the entries of all rows; nan for rows without weight.
+    slack : ndarray of shape (G, n)
+        Slack of each group.
+    """
+
+    params: Array
+    standardization: Standardization
+    dual: Array
+    slack: Array
 
 
 class CentralPath:
@@ -49,9 +78,11 @@ class CentralPath:
     ----------
     objective : Objective
         With a penalty, dense rows that are few enough to be kept, and a loss for which `suits` holds.
+    start : Waypoint, default=None
+        Where to begin, if it is of these rows; the middle of the sets of slacks and duals otherwise.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, start: Waypoint | None = None) -> None:
         if not self.follows(objective):
             raise ValueError(
                 "the interior point method needs dense rows and a one-versus-rest, Weston-Watkins or Crammer-Singer "
@@ -81,6 +112,12 @@ class CentralPath:
         entries = self.domain.entries(self.violations)
         self.dual = self.domain.start(self.form.offsets)
         self.room = entries.max(axis=0) + 1 - entries
+        self._kept: tuple[Array, ...] | None = None
+        if start is not None:
+            self._begin(start)
+        # Of each output that walks on its own.
+        self.gaps = self._gap(self.dual, self.room)
+        self._passed = np.zeros(self.gaps.shape, dtype=bool)
         # No hinge is below zero.
         self.bound = 0.0
 
@@ -97,6 +134,45 @@ class CentralPath:
     def follows(objective: Objective) -> bool:
         """Whether the rows and the loss are of the kind that has a path here."""
         return objective.rows.dense and type(objective.loss) in FORMS
+
+    def _begin(self, start: Waypoint) -> None:
+        """Begin at a waypoint, unless rows are used that had no weight there."""
+        dual = start.dual[..., self.used]
+        if np.isnan(dual).any():
+            return
+        units = start.standardization.to_original_units(start.params)
+        self.params = self.objective.standardization.from_original_units(*units)
+        self.violations = self.form.offsets + self.form.push(self.params.T @ self.columns)
+        self.dual = dual
+        entries = self.domain.entries(self.violations)
+        self.room = np.maximum(start.slack[:, self.used], entries.max(axis=0) + LEAST_SLACK) - entries
+
+    @property
+    def waypoint(self) -> Waypoint | None:
+        """The point in the middle of the path; None while it has not been reached."""
+        if self._kept is None or not self._passed.all():
+            return None
+        params, violations, dual, room = self._kept
+        slack = (room + self.domain.entries(violations)).max(axis=0)
+        n_rows = len(self.objective.weight)
+        duals, slacks = np.full((*dual.shape[:2], n_rows), np.nan), np.zeros((len(slack), n_rows))
+        duals[..., self.used], slacks[:, self.used] = dual, slack
+        return Waypoint(params.T, self.objective.standardization, duals, slacks)
+
+    @property
+    def _point(self) -> tuple[Array, Array, Array, Array]:
+        return self.params.T, self.violations, self.dual, self.room
+
+    def _mark(self, before: tuple[Array, Array, Array, Array], gaps: Array) -> None:
+        """Keep this point, or the one before, for those outputs that have just come halfway."""
+        now = (self.gaps < HALFWAY) & ~self._passed
+        if not now.any():
+            return
+        far = gaps * self.gaps < HALFWAY**2
+        nearer = tuple(np.where(far, old, new) for old, new in zip(before, self._point, strict=True))
+        held = nearer if self._kept is None else self._kept
+        self._kept = tuple(np.where(now, new, old) for old, new in zip(held, nearer, strict=True))
+        self._passed |= now
 
     def assess(self) -> float:
         """Objective at the present parameters; the lower bound of the present duals is kept if it is the best yet."""
@@ -134,7 +210,7 @@ class CentralPath:
                 return False
             solve = self.form.factor(self.weight * curvature)
             # Predictor: straight to the end of the path. What it would gain says how far to go this time.
-            gap = self._gap(self.dual, self.room)
+            gap = self.gaps
             *_, ddual, droom = self._move(solve, curvature, 0.0)
             primal, dual = self._length(self.room, droom, 1.0), self._length(self.dual, ddual, 1.0)
             ahead = self._gap(self.dual + dual * ddual, self.room + primal * droom)
@@ -143,10 +219,13 @@ class CentralPath:
             primal, dual = self._length(self.room, droom, TO_BOUNDARY), self._length(self.dual, ddual, TO_BOUNDARY)
         if not (np.isfinite(dparams).all() and np.isfinite(ddual).all()):
             return False
+        before = self._point
         self.params = self.params + (primal * dparams).T
-        self.violations += primal * dviolations
-        self.dual += dual * ddual
-        self.room += primal * droom
+        self.violations = self.violations + primal * dviolations
+        self.dual = self.dual + dual * ddual
+        self.room = self.room + primal * droom
+        self.gaps = self._gap(self.dual, self.room)
+        self._mark(before, gap)
         return bool(max(primal.max(), dual.max()) > np.finfo(np.float64).eps)
 
     def duals(self) -> Array:
@@ -177,7 +256,7 @@ class CentralPath:
     @property
     def gap(self) -> float:
         """Largest mean product of duals and slacks: how far the end of the path is."""
-        return float(self._gap(self.dual, self.room).max())
+        return float(self.gaps.max())
 
     def _gap(self, dual: Array, room: Array) -> Array:
         """Mean product of duals and slacks."""

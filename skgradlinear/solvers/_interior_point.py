@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._central_path import Waypoint
 from ._recentred import FIRST_MU, Centre
 from ._result import Array, Callback, History, Result, Status, check_kinks, check_limits
 
@@ -26,7 +27,7 @@ def interior_point(
     tol: float = 1e-4,
     max_iter: int = 1000,
     callback: Callback | None = None,
-    state: Centre | None = None,
+    state: Centre | Waypoint | None = None,
 ) -> Result:
     """Minimize an objective with a plain hinge along its central path, to a certified gap.
 
@@ -49,8 +50,9 @@ def interior_point(
     callback : callable, default=None
         Called with an `Iteration` and the parameters at the start and after each step; a true return value stops the
         solver.
-    state : Centre, default=None
-        ``result.state`` of an earlier solution on the same rows: its duals are those that prove `params`.
+    state : Centre or Waypoint, default=None
+        ``result.state`` of an earlier solution on the same rows: its duals are those that prove `params`. Or its
+        `waypoint`, for a problem that is only similar, such as one of a part of the rows: the path begins there.
 
     Returns
     -------
@@ -81,12 +83,12 @@ def interior_point(
     """
     check_kinks("interior_point", objective)
     check_limits(objective, tol, max_iter)
-    path = objective.central_path()
+    path = objective.central_path(state if isinstance(state, Waypoint) else None)
     history = History(callback)
     status = Status.MAX_ITER
     best, found = np.inf, path.params
     if params is not None:
-        best, found = path.compare(params, None if state is None else state.dual), params
+        best, found = path.compare(params, state.dual if isinstance(state, Centre) else None), params
     gaps: list[float] = []
     for n_iter in range(max_iter + 1):
         value = path.assess()
@@ -118,5 +120,5 @@ def interior_point(
         history.n_iter,
         status,
         tuple(history.iterations),
-        Centre(FIRST_MU, np.asarray(path.duals(), objective.dtype)),
+        Centre(FIRST_MU, np.asarray(path.duals(), objective.dtype), path.waypoint),
     )

@@ -11,6 +11,7 @@ from ._result import PATIENCE, Array, Callback, History, Result, Status, check_k
 from ._subspace_newton import REFORM, descend
 
 if TYPE_CHECKING:
+    from .._central_path import Waypoint
     from .._objective import Objective
 
 # The smoothing starts wide and adapts: narrower after centres that took one step and gained little, wider after centres
@@ -35,10 +36,13 @@ class Centre:
         Weight of the smoothing.
     dual : ndarray of shape (n, K) or None
         Duals of every row's violations; None for the loss's own centre.
+    waypoint : Waypoint or None
+        The middle of the central path that led here, if one did.
     """
 
     mu: float
     dual: Array | None
+    waypoint: Waypoint | None = None
 
     def restarted(self) -> Centre:
         """The same duals with the smoothing that a solver begins with: for a problem that is only similar."""

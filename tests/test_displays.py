@@ -136,6 +136,30 @@ def test_logarithmic_axes_leave_out_what_has_no_logarithm():
     assert display.lines_[0].get_color() == "black"
 
 
+@pytest.mark.parametrize(
+    ("scale", "n_points"),
+    # A logarithmic axis begins after the start; it has something to show from the second iteration on.
+    [*(("linear", n) for n in (1, 2, 3, 6, 40, 2000)), *(("log", n) for n in (3, 6, 40, 2000))],
+)
+def test_iterations_are_counted_by_whole_numbers(scale, n_points, ax):
+    ax.set_xscale(scale)
+    curves = {"fit": (np.arange(n_points), np.ones(n_points))}
+    LossCurveDisplay(curves, quantity="gap", x="iteration").plot(ax)
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    minor = [tick.get_loc() for tick in ax.xaxis.get_minor_ticks() if tick.label1.get_text()]
+    shown = [place for place in (*ax.get_xticks(), *minor) if low <= place <= high]
+    assert_array_equal(shown, np.round(shown))
+    assert len(shown) >= min(n_points, 2)
+    assert ax.get_xscale() == scale
+
+
+def test_seconds_are_not_counted_by_whole_numbers(ax):
+    curves = {"fit": (np.linspace(0.0, 0.5, 5), np.ones(5))}
+    LossCurveDisplay(curves, quantity="gap", x="seconds").plot(ax)
+    assert np.count_nonzero(ax.get_xticks() % 1) > 2
+
+
 def test_a_pipeline_shows_the_curve_of_its_last_step():
     pipeline = make_pipeline(StandardScaler(), SoftmaxClassifier()).fit(iris_X, iris_y)
     display = LossCurveDisplay.from_estimator(pipeline, name="scaled")

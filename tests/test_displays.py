@@ -8,12 +8,14 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from matplotlib.colors import to_rgb
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.base import clone
 from sklearn.calibration import CalibrationDisplay, calibration_curve
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_blobs, make_moons, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.inspection import DecisionBoundaryDisplay
@@ -429,6 +431,41 @@ def test_frames_of_a_pipeline_see_the_columns_that_it_makes():
     assert alone.ax_.get_xlabel() == "column 0"
 
 
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_frames_of_a_pipeline_that_selects_columns_by_name(frame_of):
+    rows, labels = make_moons(noise=0.1, random_state=0)
+    frame = frame_of({"right": rows[:, 0].astype(np.float32), "up": rows[:, 1]})
+    select = ColumnTransformer(
+        [("power", PolynomialFeatures(3, include_bias=False), ["up"]), ("scale", StandardScaler(), ["right"])]
+    )
+    steps = make_pipeline(select, SigmoidClassifier())
+    display = BoundaryAnimation.from_estimator(steps, frame, labels, grid_resolution=15)
+    across, up = np.meshgrid(np.linspace(*display.extent[:2], 15), np.linspace(*display.extent[2:], 15))
+    grid = frame_of({"right": across.ravel(), "up": up.ravel()})
+    expected = clone(steps).fit(frame, labels).predict(grid)
+    assert_array_equal(display.grid_predictions[-1].ravel(), expected)
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("right", "up")
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_frames_of_a_model_that_knows_the_names_of_its_columns(frame_of):
+    """No warning of names that are missing; columns of whole numbers are drawn as any."""
+    rows, labels = make_blobs(n_samples=60, centers=3, random_state=0)
+    frame = frame_of({"right": np.round(rows[:, 0]).astype(int), "up": rows[:, 1]})
+    display = BoundaryAnimation.from_estimator(SoftmaxClassifier(), frame, labels, grid_resolution=5)
+    plain = BoundaryAnimation.from_estimator(SoftmaxClassifier(), frame.to_numpy(), labels, grid_resolution=5)
+    assert_array_equal(display.grid_predictions, plain.grid_predictions)
+    assert display.titles == plain.titles
+
+
+def test_frames_of_columns_whose_names_are_numbers():
+    rows, labels = BLOBS
+    expected = BoundaryAnimation.from_estimator(SoftmaxClassifier(), rows, labels, grid_resolution=5)
+    display = BoundaryAnimation.from_estimator(SoftmaxClassifier(), pd.DataFrame(rows), labels, grid_resolution=5)
+    assert_array_equal(display.grid_predictions, expected.grid_predictions)
+    assert display.ax_.get_xlabel() == "0"
+
+
 def test_long_fits_are_shown_in_some_frames():
     rows, labels = BLOBS
     model = SoftmaxClassifier(solver=SGD(max_epochs=30), tol=1e-12)
@@ -473,6 +510,11 @@ def test_the_animation_is_written_and_replayed(tmp_path):
     ("options", "message"),
     [
         ({"X": iris_X[:, :3], "y": iris_y}, r"X must have two columns to be drawn in a plane; got shape \(150, 3\)"),
+        (
+            {"X": pd.DataFrame({"a": list("xyz") * 20, "b": np.arange(60.0)})},
+            "X must hold numbers to be drawn in a plane; got dtype object",
+        ),
+        ({"X": np.array([["x", "y"]] * 60)}, "X must hold numbers to be drawn in a plane; got dtype <U1"),
         ({"grid_resolution": 1}, "grid_resolution must be an integer >= 2; got 1"),
         ({"max_frames": 1.5}, "max_frames must be an integer >= 2; got 1.5"),
         ({"y": np.eye(3, dtype=int)[BLOBS[1]]}, "one label per row"),

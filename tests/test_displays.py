@@ -311,6 +311,31 @@ def test_classwise_reliability_is_the_binary_curve_of_each_class():
         assert_allclose(line.get_ydata(), true, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["top_label", "classwise"])
+def test_a_weight_of_a_reliability_is_so_many_rows(kind):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 4, len(iris_y))
+    # The only row of its bin: without a weight there is no bin.
+    model, alone = FITTED["softmax"], np.argmin(FITTED["softmax"].predict_proba(iris_X).max(axis=1))
+    weight[alone] = 0
+    again = np.repeat(np.arange(len(iris_y)), weight)
+    repeated = ReliabilityDisplay.from_estimator(model, iris_X[again], iris_y[again], kind=kind, n_bins=25)
+    for scale in (1, 1e-3):
+        given = scale * weight
+        weighted = ReliabilityDisplay.from_estimator(model, iris_X, iris_y, sample_weight=given, kind=kind, n_bins=25)
+        assert_array_equal(given, scale * weight)
+        for part in ("prob_pred", "prob_true", "calibration_error"):
+            found, expected = getattr(weighted, part), getattr(repeated, part)
+            assert found.keys() == expected.keys()
+            for curve in expected:
+                assert_allclose(found[curve], expected[curve], rtol=1e-12, atol=1e-15)
+    by_hand = ReliabilityDisplay.from_predictions(
+        iris_y, model.predict_proba(iris_X), sample_weight=weight, kind="classwise", n_bins=1
+    )
+    frequency = np.bincount(iris_y, weight) / weight.sum()
+    assert_allclose([value[0] for value in by_hand.prob_true.values()], frequency, rtol=1e-12)
+
+
 def test_reliabilities_share_axes_and_one_diagonal(ax):
     for name in ("softmax", "sigmoid"):
         display = ReliabilityDisplay.from_estimator(FITTED[name], iris_X, iris_y, ax=ax, name=name)
@@ -329,6 +354,9 @@ def test_reliability_refuses_what_does_not_fit():
         ({"y_true": iris_y + 5, "classes": [0, 1, 2]}, "which is none of the classes"),
         ({"kind": "binary"}, "kind must be one of"),
         ({"n_bins": 0}, "n_bins must be an integer >= 1; got 0"),
+        ({"sample_weight": np.ones(149)}, r"sample_weight must have shape \(150,\)"),
+        ({"sample_weight": -np.ones(150)}, "Negative values in data passed to sample_weight"),
+        ({"sample_weight": np.zeros(150)}, "every weight in sample_weight is zero"),
     ):
         with pytest.raises(ValueError, match=message):
             ReliabilityDisplay.from_predictions(**{"y_true": iris_y, "y_proba": proba, **changed})

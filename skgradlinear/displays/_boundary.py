@@ -296,8 +296,8 @@ def _two_columns(X: Any) -> tuple[Array, list[str]]:
         return rows.astype(np.float64), names
     except (TypeError, ValueError):
         raise ValueError(
-            f"X must hold numbers to be drawn in a plane; got dtype {rows.dtype}. Choose other columns, or encode these "
-            "before."
+            f"X must hold numbers to be drawn in a plane; got dtype {rows.dtype}. Choose other columns, or encode "
+            "these before."
         ) from None
 
 

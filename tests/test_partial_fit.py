@@ -280,6 +280,7 @@ BAD = {
     "no classes": (lambda X, y: (X, y, {}), "needs classes="),
     "one class": (lambda X, y: (X, y, {"classes": [0]}), "at least 2"),
     "unseen": (lambda X, y: (X, y + 1, {"classes": range(4)}), r"labels \[4\]"),
+    "bytes": (lambda X, y: (X, y.astype("S1"), {"classes": [b"0", b"1", b"2", b"3"]}), "holds bytes"),
     "nan label": (lambda X, y: (X, np.where(y, y, np.nan), {"classes": range(4)}), "NaN"),
     "empty": (lambda X, y: (X[:0], y[:0], {"classes": range(4)}), "0 sample"),
     "nan": (lambda X, y: (np.where(np.abs(X) > 1, np.nan, X), y, {"classes": range(4)}), "NaN"),
@@ -290,6 +291,7 @@ BAD = {
 LATER = {
     **{name: case for name, case in BAD.items() if name != "no classes"},
     "one class": (lambda X, y: (X, y, {"classes": [0]}), "not what the model was told"),
+    "bytes": (lambda X, y: (X, y.astype("S1"), {}), "y holds bytes"),
     "other classes": (lambda X, y: (X, y, {"classes": range(5)}), "not what the model was told"),
     "columns": (lambda X, y: (X[:, 1:], y, {}), "11 features"),
     "names": (lambda X, y: (pd.DataFrame(X, columns=list("abcdefghijkl")[::-1]), y, {}), "feature names"),

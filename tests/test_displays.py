@@ -8,7 +8,6 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from matplotlib.colors import to_rgb
 from numpy.testing import assert_allclose, assert_array_equal
@@ -22,6 +21,7 @@ from sklearn.inspection import DecisionBoundaryDisplay
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from zoo import each_frame
 
 from skgradlinear import (
     BoundaryAnimation,
@@ -459,7 +459,7 @@ def test_frames_of_a_pipeline_see_the_columns_that_it_makes():
     assert alone.ax_.get_xlabel() == "column 0"
 
 
-@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@each_frame
 def test_frames_of_a_pipeline_that_selects_columns_by_name(frame_of):
     rows, labels = make_moons(noise=0.1, random_state=0)
     frame = frame_of({"right": rows[:, 0].astype(np.float32), "up": rows[:, 1]})
@@ -475,7 +475,7 @@ def test_frames_of_a_pipeline_that_selects_columns_by_name(frame_of):
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("right", "up")
 
 
-@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@each_frame
 def test_frames_of_a_model_that_knows_the_names_of_its_columns(frame_of):
     """No warning of names that are missing; columns of whole numbers are drawn as any."""
     rows, labels = make_blobs(n_samples=60, centers=3, random_state=0)

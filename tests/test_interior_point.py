@@ -175,7 +175,7 @@ def test_a_callback_and_max_iter_end_it():
     [
         (np.eye(4), SigmoidLoss(), 0.1, "does not fit"),
         (np.eye(4), CrammerSingerHinge(), 0.1, "one-versus-rest or Weston-Watkins"),
-        (sp.eye_array(4, format="csr"), OneVsRestHinge(), 0.1, "dense rows"),
+        (sp.csr_array(np.eye(4)), OneVsRestHinge(), 0.1, "dense rows"),
         (np.eye(4), OneVsRestHinge(), 0.0, "alpha=0"),
     ],
 )

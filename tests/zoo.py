@@ -1,4 +1,4 @@
-"""One list each of losses, containers of rows, solvers, and problems whose optimum is known."""
+"""One list each of losses, containers of rows, data frames, solvers, and problems whose optimum is known."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
 import scipy.sparse as sp
+import sklearn
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
+from sklearn.utils.fixes import parse_version
 
 from skgradlinear import Objective
 from skgradlinear.losses import (
@@ -241,3 +246,18 @@ def _hinge_minimum(name: str, design: np.ndarray, y: np.ndarray, alpha: float, n
     W = found.x[:n_weights].reshape(d, 3)
     # The value at the weights themselves: an upper bound on the minimum whatever the solver did.
     return float(PLAIN[name](design @ W, y).mean() + alpha / 2 * (W[:n_columns] ** 2).sum())
+
+
+# scikit-learn before 1.9 reads the names of polars columns from a protocol that polars 2 no longer has.
+NAMES_OF_POLARS = hasattr(pl.DataFrame, "__dataframe__") or parse_version(sklearn.__version__) >= parse_version("1.9")
+each_frame = pytest.mark.parametrize(
+    "frame_of",
+    [
+        pytest.param(pd.DataFrame, id="pandas"),
+        pytest.param(
+            pl.DataFrame,
+            id="polars",
+            marks=pytest.mark.skipif(not NAMES_OF_POLARS, reason="names of polars 2 need scikit-learn 1.9"),
+        ),
+    ],
+)

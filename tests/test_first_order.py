@@ -454,6 +454,42 @@ def test_divergence_is_named_with_a_rate_that_works(solver: FirstOrder, estimato
     assert curbed.fit(X, y).objective_ <= curbed.loss_curve_[0]
 
 
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+@pytest.mark.parametrize("solver", [GradientDescent(), SGD("auto", batch_size=10**9)], ids=str)
+def test_an_automatic_rate_has_the_unit_of_the_curvature(solver: FirstOrder, scale: float) -> None:
+    """Whatever the unit of the columns, and though the squares of their second moments leave the range of floats."""
+    rates = [
+        solver._safe_rate(Objective(unit * X, y, SoftmaxLoss(), alpha=0.0, fit_intercept=False, standardize=False))
+        for unit in (1.0, scale)
+    ]
+    assert rates[1] * scale**2 == pytest.approx(rates[0], rel=1e-9)
+
+
+def test_gradient_descent_takes_columns_of_any_size() -> None:
+    model = SoftmaxClassifier(solver=GradientDescent(), standardize=False, fit_intercept=False, max_iter=20)
+    curves = []
+    for scale in (1.0, 1e100):
+        with pytest.warns(ConvergenceWarning, match="max_iter"):
+            curves.append(model.fit(scale * X, y).loss_curve_)
+    assert_allclose(curves[1], curves[0], rtol=1e-9)
+
+
+def test_an_automatic_rate_that_diverges_is_not_advised_again() -> None:
+    """A row far off says little of the mean curvature that the rate is made for, and leaves a mini-batch of its own."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_t(1.1, size=(300, 5)) ** 3
+    labels = (rows[:, 0] + rng.normal(size=300) > 0).astype(int)
+    rows[7] *= 1e6
+    model = LinearSVMClassifier(loss="squared_hinge", probability=False, solver=SGD("auto", batch_size=1))
+    with pytest.raises(ValueError, match=r"SGD has diverged with learning_rate='auto', 0\.0833275 here") as caught:
+        model.fit(rows, labels)
+    message = str(caught.value)
+    assert "or 'auto'" not in message
+    assert "Try learning_rate=0.042," in message
+    assert "standardize=True" in message
+    assert "divide" in message
+
+
 def test_an_unfinished_fit_says_what_to_raise() -> None:
     with pytest.warns(ConvergenceWarning, match="stopped at the solver's max_epochs; raise max_epochs"):
         SoftmaxClassifier(solver=SGD(max_epochs=2)).fit(X, y)

@@ -260,11 +260,18 @@ class FirstOrder(Solver):
 
     def _diverged(self, objective: Objective, rate: float) -> ValueError:
         """What to raise, with the learning rate that was too large and one to try."""
+        far = "the objective has left its start far behind"
+        if isinstance(self.learning_rate, str):
+            return ValueError(
+                f"{type(self).__name__} has diverged with learning_rate='auto', {rate:g} here: {far}. Try "
+                f"learning_rate={rate / 2:.2g}, or columns of one size without values far off: standardize=True, or "
+                "divide each column by the largest of its values."
+            )
         # Without a bound on the curvature nothing is known but that the rate was too large.
         worth_trying = min(self._safe_rate(objective) or rate / 10, rate / 2)
         return ValueError(
-            f"{type(self).__name__} has diverged with learning_rate={rate:g}: the objective has left its start far "
-            f"behind. Try learning_rate={worth_trying:.2g}, the largest that is worth trying here, or 'auto'."
+            f"{type(self).__name__} has diverged with learning_rate={rate:g}: {far}. Try "
+            f"learning_rate={worth_trying:.2g}, the largest that is worth trying here, or 'auto'."
         )
 
 
@@ -282,13 +289,20 @@ def largest_curvature(objective: Objective) -> tuple[float, float]:
     vectors: Array = np.random.default_rng(0).standard_normal(objective.shape)
     size: Array = np.ones(1)
     for _ in range(POWER_PASSES):
-        vectors = vectors / np.linalg.norm(vectors, axis=0)
+        vectors = vectors / _lengths(vectors)
         product = _second_moments(objective, vectors)
-        size = np.linalg.norm(product, axis=0)
+        size = _lengths(product)
         if not size.all():
             break
         vectors = product
     return loss.curvature_bound(objective.shape[1]), float(size.max())
+
+
+def _lengths(columns: Array) -> Array:
+    """Euclidean lengths of columns, whose squares may leave the range of floats: second moments are squares already."""
+    largest = np.abs(columns).max(axis=0)
+    lengths: Array = largest * np.linalg.norm(columns / np.where(largest > 0, largest, 1.0), axis=0)
+    return lengths
 
 
 def _second_moments(objective: Objective, vectors: Array) -> Array:

@@ -522,6 +522,49 @@ def test_coefficients_that_are_set_by_hand_are_where_it_goes_on(solver):
     assert np.abs(model.partial_fit(X, y).coef_ - as_it_was.coef_).max() > 1e-3
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(
+    ("solver", "stretch", "share"),
+    [
+        # params -= rate * velocity, velocity = m * velocity + gradient: the first motion once more, m times as long.
+        (SGD(batch_size=10_000, momentum=0.75), 1.0, 0.75),
+        # params -= rate * (gradient + m * velocity): a first motion of 1 + m gradients, and m^2 velocities in the next.
+        (SGD(batch_size=10_000, momentum=0.75, nesterov=True), 1.75, 0.75**2 / 1.75),
+        (GradientDescent(momentum=0.75), 1.75, 0.75**2 / 1.75),
+    ],
+    ids=repr,
+)
+def test_momentum_goes_on_in_the_units_of_the_columns(solver, stretch, share, standardize, fit_intercept):
+    """A motion of coefficients in original units, whatever becomes of the moments between two steps."""
+    X, y = blobs(400)
+    X, new = X[:200], 7 * X[200:] - 3
+    length = 1e-3 if standardize else 1e-7
+    shown = []
+    for momentum, rate in ((solver.momentum, length), (0.0, stretch * length)):
+        steps = clone(solver).set_params(momentum=momentum, learning_rate=rate, schedule="constant")
+        model = SoftmaxClassifier(alpha=0.1, solver=steps, standardize=standardize, fit_intercept=fit_intercept)
+        model.partial_fit(X, y[:200], classes=range(4))
+        first = np.column_stack([model.coef_, model.intercept_])
+        model.partial_fit(new, y[200:])
+        shown.append((first, np.column_stack([model.coef_, model.intercept_])))
+    (first, second), (first_without, second_without) = shown
+    rounding = 1e-12 * np.abs(second).max()
+    assert_allclose(first, first_without, rtol=1e-12, atol=rounding)
+    assert_allclose(second - second_without, share * first, rtol=1e-9, atol=rounding)
+
+
+@pytest.mark.parametrize("solver", [SGD(momentum=0.9), GradientDescent(), Adam(0.1)], ids=repr)
+def test_a_stream_of_columns_in_other_units_is_the_same_model(solver):
+    X, y = blobs(2000)
+    X = X[np.argsort(X[:, 0])]  # moments move
+    model = SoftmaxClassifier(alpha=1e-2, solver=solver)
+    one = stream(clone(model), X, y, 250, classes=range(4))
+    other_X = X * np.logspace(3, -2, X.shape[1]) + 5.0
+    other = stream(clone(model), other_X, y, 250, classes=range(4))
+    assert_allclose(other.decision_function(other_X), one.decision_function(X), rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("averaging", [False, True])
 def test_chunks_are_epochs_of_a_solver(averaging):
     X, y = load_iris(return_X_y=True)

@@ -11,6 +11,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_classification, make_multilabel_classification
+from sklearn.linear_model import SGDClassifier
+from zoo import each_frame
 
 from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier
 from skgradlinear._incremental_newton import flat_length
@@ -333,6 +335,54 @@ def test_a_changed_number_of_columns_is_named():
     model = SoftmaxClassifier().partial_fit(X, y, classes=range(4))
     with pytest.raises(ValueError, match="11 features"):
         model.partial_fit(X[:, 1:], y)
+
+
+@each_frame
+@pytest.mark.parametrize("after_fit", [False, True])
+@each
+def test_chunks_are_held_to_the_names_of_the_first(estimator, after_fit, frame_of):
+    """As scikit-learn's own estimators hold them."""
+    X, y = load_iris(return_X_y=True)
+    names = ["a", "b", "c", "d"]
+
+    def frame(rows, names):
+        return frame_of(dict(zip(names, rows.T, strict=False)))
+
+    model, theirs = clone(estimator), SGDClassifier()
+    for one in (model, theirs):
+        first = frame(X, names), y
+        one.fit(*first) if after_fit else one.partial_fit(*first, classes=[0, 1, 2])
+        one.partial_fit(frame(X[::2], names), y[::2])
+    before = copy.deepcopy(model)
+    for other in (names[::-1], ["a", "b", "c", "e"], names[:3]):
+        with pytest.raises(ValueError, match="feature names should match") as expected:
+            theirs.partial_fit(frame(X, other), y)
+        with pytest.raises(ValueError, match="feature names should match") as found:
+            model.partial_fit(frame(X, other), y)
+        assert str(found.value) == str(expected.value)
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.certificate(frame(X, other), y)
+    same(model, before)
+    with pytest.warns(UserWarning, match=f"X does not have valid feature names, but {type(model).__name__} was"):
+        model.partial_fit(X, y)
+    assert model.feature_names_in_.tolist() == names
+    nameless = clone(estimator).partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        nameless.partial_fit(frame(X, names), y)
+    assert not hasattr(nameless, "feature_names_in_")
+
+
+@each_frame
+def test_chunks_of_frames_are_those_of_arrays(frame_of):
+    X, y = blobs(900)
+    model = SoftmaxClassifier(alpha=1e-2)
+    from_frames, from_arrays = clone(model), clone(model)
+    for rows in np.array_split(np.arange(900), 3):
+        named = {f"column {j}": column for j, column in enumerate(X[rows].T)}
+        from_frames.partial_fit(frame_of(named), y[rows], classes=range(4))
+        from_arrays.partial_fit(X[rows], y[rows], classes=range(4))
+    assert_allclose(from_frames.coef_, from_arrays.coef_, rtol=1e-7, atol=1e-10)
+    assert_allclose(from_frames.intercept_, from_arrays.intercept_, rtol=1e-7, atol=1e-10)
 
 
 def test_multilabel_chunks_that_do_not_fit():

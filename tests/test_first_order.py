@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from zoo import CONTAINERS, HINGES, PUBLIC, SINGLE, SMOOTH, random_problem, reference
@@ -488,6 +488,49 @@ def test_an_automatic_rate_that_diverges_is_not_advised_again() -> None:
     assert "Try learning_rate=0.042," in message
     assert "standardize=True" in message
     assert "divide" in message
+
+
+# The folds behind a temperature
+
+
+@pytest.mark.parametrize("solver", [SGD("auto"), Adam(0.01), GradientDescent()], ids=repr)
+def test_folds_of_plain_hinges_end_when_they_are_solved(solver: FirstOrder, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        found.append((solve(*args, **options), options["tol"]))
+        return found[-1][0]
+
+    monkeypatch.setattr("skgradlinear.estimators._svm.solve", watched)
+    LinearSVMClassifier(alpha=0.1, solver=solver, tol=0.1).fit(*load_breast_cancer(return_X_y=True))
+    assert len(found) == 5
+    for fold, tol in found:
+        assert fold.status is Status.CONVERGED
+        assert fold.measure <= tol
+        # All epochs would prove it as well.
+        assert fold.n_iter < solver.max_epochs / 2
+
+
+@pytest.mark.parametrize("proving", [True, False])
+@pytest.mark.parametrize("name", HINGES)
+def test_what_is_proved_now_and_then_is_true(name: str, proving: bool) -> None:
+    objective = random_problem(HINGES[name])
+    result = GradientDescent(max_epochs=3000).solve(objective, tol=0.1, max_iter=3000, certified=proving)
+    assert result.status is Status.CONVERGED
+    assert_true(result, objective, reference(name))
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+@pytest.mark.parametrize("solver", [SGD("auto"), GradientDescent()], ids=repr)
+def test_folds_know_nothing_of_the_rows_they_leave_out(solver: FirstOrder, loss: str) -> None:
+    """Columns of noise, more than rows: whoever has seen a row is far too sure of it."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(180, 600))
+    labels = rows[:, :5].sum(axis=1) + 2 * rng.normal(size=180) > 0
+    model = LinearSVMClassifier(alpha=1.0, loss=loss, tol=1e-9)
+    exact = clone(model).fit(rows, labels).temperature_
+    found = model.set_params(solver=solver, tol=0.2).fit(rows, labels).temperature_
+    assert found == pytest.approx(exact, rel=0.2)
 
 
 def test_an_unfinished_fit_says_what_to_raise() -> None:

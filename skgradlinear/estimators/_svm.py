@@ -19,7 +19,7 @@ from ..losses import (
     WestonWatkinsSquaredHinge,
 )
 from ..losses._base import Array
-from ..solvers import Result, Solver, Status, solve
+from ..solvers import FirstOrder, Result, Solver, Status, solve
 from . import _export
 from ._streaming import StreamingClassifier
 
@@ -237,15 +237,18 @@ class LinearSVMClassifier(StreamingClassifier):
             if not (usable & (problem.sample_weight > 0)).any():
                 continue
             fold = objective.restricted(kept, problem.weight, problem.sample_weight)
-            # A fold that may not get far from its start must not have seen its held-out rows in it; and where the
-            # central path is short, it is faster without.
-            short = fold.suits_central_path
-            warm = converged and not short
+            solver = self._chosen_solver(fold)
+            # A fold that may not get far from its start must not have seen its held-out rows in it: of a first-order
+            # method only the penalty, and slowly, takes back what the start knows of them. Where the central path is
+            # short, it is faster without a start.
+            first_order = isinstance(solver, FirstOrder)
+            short = fold.suits_central_path and not first_order
+            warm = converged and not short and not first_order
             start = fold.standardization.from_original_units(coefficients, intercept) if warm else None
             found = solve(
                 fold,
                 start,
-                solver=self._chosen_solver(fold),
+                solver=solver,
                 tol=min(FOLD_SLACK * self.tol, max(self.tol, PATH_FOLD_GAP if short else MAX_FOLD_GAP)),
                 max_iter=self.max_iter,
                 random_state=self._seed(),

@@ -123,11 +123,11 @@ def recentred(
         point, gradient, value, bound, bias_cost, lacking = _assess(objective, smooth, point, tol)
         best = best.improved(value, bound, point.params)
         measure = objective.relative_gap(best.value, best.value - best.bound)
-        if measure <= tol:
+        if measure <= tol or n_iter == max_iter:
             # What is claimed is claimed of logits formed from X; a bound holds whatever logits its duals came from.
             best = replace(best, value=objective.value(best.params))
             measure = objective.relative_gap(best.value, max(best.value - best.bound, 0.0))
-            if measure > tol:
+            if measure > tol and n_iter < max_iter:
                 point, steps = smooth.at(point.params), []
                 gradient = smooth.gradient(point)
         history.note(best.value, measure, best.params)
@@ -157,7 +157,7 @@ def recentred(
             point = moved
         if (n_iter + 1) % REFORM == 0:
             point = smooth.at(point.params)
-    if status is not Status.CONVERGED:
+    if status in (Status.INTERRUPTED, Status.STALLED):
         best = replace(best, value=objective.value(best.params))
         measure = objective.relative_gap(best.value, max(best.value - best.bound, 0.0))
     return Result(

@@ -178,7 +178,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         X = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric", accept_large_sparse=True)
         if X.dtype.kind == "O":
-            # scikit-learn before 1.8 takes the strings of pandas 3 for numbers.
+            # scikit-learn before 1.9 takes the strings of pandas 3 for numbers.
             X = check_array(X, dtype="numeric", input_name="X")
         if X.dtype.kind not in "fiub":
             raise ValueError(f"X must hold numbers; got dtype {X.dtype}. Encode its columns as numbers first.")

@@ -248,8 +248,9 @@ def _hinge_minimum(name: str, design: np.ndarray, y: np.ndarray, alpha: float, n
     return float(PLAIN[name](design @ W, y).mean() + alpha / 2 * (W[:n_columns] ** 2).sum())
 
 
-# scikit-learn before 1.9 reads the names of polars columns from a protocol that polars 2 no longer has.
-NAMES_OF_POLARS = hasattr(pl.DataFrame, "__dataframe__") or parse_version(sklearn.__version__) >= parse_version("1.9")
+# scikit-learn before 1.9 reads the names of polars columns by a protocol that polars 1.40 deprecates and 2 drops.
+READS_ALL_POLARS = parse_version(sklearn.__version__) >= parse_version("1.9")
+NAMES_OF_POLARS = READS_ALL_POLARS or parse_version(pl.__version__) < parse_version("1.40")
 each_frame = pytest.mark.parametrize(
     "frame_of",
     [
@@ -257,7 +258,9 @@ each_frame = pytest.mark.parametrize(
         pytest.param(
             pl.DataFrame,
             id="polars",
-            marks=pytest.mark.skipif(not NAMES_OF_POLARS, reason="names of polars 2 need scikit-learn 1.9"),
+            marks=pytest.mark.skipif(
+                not NAMES_OF_POLARS, reason="names of polars 1.40 and newer need scikit-learn 1.9"
+            ),
         ),
     ],
 )

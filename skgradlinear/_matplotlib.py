@@ -72,3 +72,12 @@ def legend(axes: Any, *, outside: bool) -> None:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     else:
         axes.legend(fontsize="small")
+
+
+def count_by_whole_numbers(axes: Any) -> None:
+    """Ticks at integers along x; those of a logarithmic axis are, as they are."""
+    from matplotlib.ticker import MaxNLocator
+
+    if axes.get_xscale() == "linear":
+        # Of a single point one tick is enough: a second one would have to be a fraction.
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))

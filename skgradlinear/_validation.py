@@ -163,6 +163,7 @@ def _sorted_unique(labels: Any, name: str) -> Array:
 
 def _comparable(labels: Array, name: str) -> Array:
     """Labels that can be sorted, or a ValueError that names their types."""
+    _refuse_bytes(labels, name)
     if labels.dtype.kind in "fO" and any(label != label for label in labels.tolist()):  # NaN alone differs from itself
         raise ValueError(f"{name} contains NaN; drop rows without a label.")
     kinds = {type(label) for label in labels.tolist()} if labels.dtype.kind == "O" else set()
@@ -176,6 +177,9 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     # Numbers that are not finite are refused by name; that sums and casts come across them first is no news.
     with np.errstate(over="ignore", invalid="ignore"):
         X = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric", accept_large_sparse=True)
+        if X.dtype.kind == "O":
+            # scikit-learn before 1.9 takes the strings of pandas 3 for numbers.
+            X = check_array(X, dtype="numeric", input_name="X")
         if X.dtype.kind not in "fiub":
             raise ValueError(f"X must hold numbers; got dtype {X.dtype}. Encode its columns as numbers first.")
         if X.dtype.itemsize > 8:
@@ -190,6 +194,7 @@ def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array,
     if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iub":
         # Nothing can be wrong with these, and finding that out would take as long as fitting small data.
         return _coded(y, n_rows)
+    _refuse_bytes(y)
     try:
         with np.errstate(invalid="ignore"):  # a cast of NaN, which is refused by name
             kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -231,6 +236,13 @@ def _refused_labels(y: Any, error: TypeError) -> ValueError:
         f"labels of the types {kinds} in y cannot be told apart ({error}). Use labels of one type, str or int, and "
         "drop rows without one."
     )
+
+
+def _refuse_bytes(labels: Any, name: str = "y") -> None:
+    """Raise for labels of bytes, which only some versions of scikit-learn take."""
+    first = np.asarray(labels, dtype=object).ravel()[:1].tolist()
+    if first and isinstance(first[0], bytes):
+        raise ValueError(f"{name} holds bytes, such as {first[0]!r}. Convert the labels to str or int.")
 
 
 def _check_given(y: Any, name: str) -> None:

@@ -52,7 +52,7 @@ ALLOWED = {
     "losses": LOSSES,
     "solvers": {"solvers", "_conjugate_gradient"},
     "_compare": {"_compare", "__init__", "_matplotlib", "_reliability"},
-    "displays": LOSSES | {"_matplotlib", "_reliability", "displays", "estimators", "solvers"},
+    "displays": LOSSES | {"_matplotlib", "_reliability", "_validation", "displays", "estimators", "solvers"},
 }
 MAY_IMPORT_SKLEARN = {"_calibration", "_validation", "displays", "estimators", "_compare"}
 # Solver objects are parameters of estimators: scikit-learn clones them and searches their parameters.

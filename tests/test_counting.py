@@ -158,7 +158,7 @@ def test_a_sample_is_a_small_part_of_many_rows():
 @pytest.mark.parametrize("standardize", [True, False])
 def test_the_gram_of_sparse_rows_is_that_of_dense_ones(fit_intercept, standardize):
     random = np.random.default_rng(0)
-    X = sp.random_array((400, 12), density=0.2, format="csr", rng=random)
+    X = sp.csr_array(sp.random(400, 12, density=0.2, random_state=random))
     weight = random.integers(0, 4, 400)
     grams = [
         Design(

@@ -14,12 +14,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.base import clone
 from sklearn.calibration import CalibrationDisplay, calibration_curve
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_blobs, make_moons, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.inspection import DecisionBoundaryDisplay
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from zoo import each_frame
 
 from skgradlinear import (
     BoundaryAnimation,
@@ -134,6 +136,30 @@ def test_logarithmic_axes_leave_out_what_has_no_logarithm():
     assert_array_equal(display.lines_[0].get_xdata(), [1, 3])
     assert display.lines_[0].get_label() == "renamed"
     assert display.lines_[0].get_color() == "black"
+
+
+@pytest.mark.parametrize(
+    ("scale", "n_points"),
+    # A logarithmic axis begins after the start; it has something to show from the second iteration on.
+    [*(("linear", n) for n in (1, 2, 3, 6, 40, 2000)), *(("log", n) for n in (3, 6, 40, 2000))],
+)
+def test_iterations_are_counted_by_whole_numbers(scale, n_points, ax):
+    ax.set_xscale(scale)
+    curves = {"fit": (np.arange(n_points), np.ones(n_points))}
+    LossCurveDisplay(curves, quantity="gap", x="iteration").plot(ax)
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    minor = [tick.get_loc() for tick in ax.xaxis.get_minor_ticks() if tick.label1.get_text()]
+    shown = [place for place in (*ax.get_xticks(), *minor) if low <= place <= high]
+    assert_array_equal(shown, np.round(shown))
+    assert len(shown) >= min(n_points, 2)
+    assert ax.get_xscale() == scale
+
+
+def test_seconds_are_not_counted_by_whole_numbers(ax):
+    curves = {"fit": (np.linspace(0.0, 0.5, 5), np.ones(5))}
+    LossCurveDisplay(curves, quantity="gap", x="seconds").plot(ax)
+    assert np.count_nonzero(ax.get_xticks() % 1) > 2
 
 
 def test_a_pipeline_shows_the_curve_of_its_last_step():
@@ -285,6 +311,31 @@ def test_classwise_reliability_is_the_binary_curve_of_each_class():
         assert_allclose(line.get_ydata(), true, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["top_label", "classwise"])
+def test_a_weight_of_a_reliability_is_so_many_rows(kind):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 4, len(iris_y))
+    # The only row of its bin: without a weight there is no bin.
+    model, alone = FITTED["softmax"], np.argmin(FITTED["softmax"].predict_proba(iris_X).max(axis=1))
+    weight[alone] = 0
+    again = np.repeat(np.arange(len(iris_y)), weight)
+    repeated = ReliabilityDisplay.from_estimator(model, iris_X[again], iris_y[again], kind=kind, n_bins=25)
+    for scale in (1, 1e-3):
+        given = scale * weight
+        weighted = ReliabilityDisplay.from_estimator(model, iris_X, iris_y, sample_weight=given, kind=kind, n_bins=25)
+        assert_array_equal(given, scale * weight)
+        for part in ("prob_pred", "prob_true", "calibration_error"):
+            found, expected = getattr(weighted, part), getattr(repeated, part)
+            assert found.keys() == expected.keys()
+            for curve in expected:
+                assert_allclose(found[curve], expected[curve], rtol=1e-12, atol=1e-15)
+    by_hand = ReliabilityDisplay.from_predictions(
+        iris_y, model.predict_proba(iris_X), sample_weight=weight, kind="classwise", n_bins=1
+    )
+    frequency = np.bincount(iris_y, weight) / weight.sum()
+    assert_allclose([value[0] for value in by_hand.prob_true.values()], frequency, rtol=1e-12)
+
+
 def test_reliabilities_share_axes_and_one_diagonal(ax):
     for name in ("softmax", "sigmoid"):
         display = ReliabilityDisplay.from_estimator(FITTED[name], iris_X, iris_y, ax=ax, name=name)
@@ -303,6 +354,9 @@ def test_reliability_refuses_what_does_not_fit():
         ({"y_true": iris_y + 5, "classes": [0, 1, 2]}, "which is none of the classes"),
         ({"kind": "binary"}, "kind must be one of"),
         ({"n_bins": 0}, "n_bins must be an integer >= 1; got 0"),
+        ({"sample_weight": np.ones(149)}, r"sample_weight must have shape \(150,\)"),
+        ({"sample_weight": -np.ones(150)}, "Negative values in data passed to sample_weight"),
+        ({"sample_weight": np.zeros(150)}, "every weight in sample_weight is zero"),
     ):
         with pytest.raises(ValueError, match=message):
             ReliabilityDisplay.from_predictions(**{"y_true": iris_y, "y_proba": proba, **changed})
@@ -405,6 +459,41 @@ def test_frames_of_a_pipeline_see_the_columns_that_it_makes():
     assert alone.ax_.get_xlabel() == "column 0"
 
 
+@each_frame
+def test_frames_of_a_pipeline_that_selects_columns_by_name(frame_of):
+    rows, labels = make_moons(noise=0.1, random_state=0)
+    frame = frame_of({"right": rows[:, 0].astype(np.float32), "up": rows[:, 1]})
+    select = ColumnTransformer(
+        [("power", PolynomialFeatures(3, include_bias=False), ["up"]), ("scale", StandardScaler(), ["right"])]
+    )
+    steps = make_pipeline(select, SigmoidClassifier())
+    display = BoundaryAnimation.from_estimator(steps, frame, labels, grid_resolution=15)
+    across, up = np.meshgrid(np.linspace(*display.extent[:2], 15), np.linspace(*display.extent[2:], 15))
+    grid = frame_of({"right": across.ravel(), "up": up.ravel()})
+    expected = clone(steps).fit(frame, labels).predict(grid)
+    assert_array_equal(display.grid_predictions[-1].ravel(), expected)
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("right", "up")
+
+
+@each_frame
+def test_frames_of_a_model_that_knows_the_names_of_its_columns(frame_of):
+    """No warning of names that are missing; columns of whole numbers are drawn as any."""
+    rows, labels = make_blobs(n_samples=60, centers=3, random_state=0)
+    frame = frame_of({"right": np.round(rows[:, 0]).astype(int), "up": rows[:, 1]})
+    display = BoundaryAnimation.from_estimator(SoftmaxClassifier(), frame, labels, grid_resolution=5)
+    plain = BoundaryAnimation.from_estimator(SoftmaxClassifier(), frame.to_numpy(), labels, grid_resolution=5)
+    assert_array_equal(display.grid_predictions, plain.grid_predictions)
+    assert display.titles == plain.titles
+
+
+def test_frames_of_columns_whose_names_are_numbers():
+    rows, labels = BLOBS
+    expected = BoundaryAnimation.from_estimator(SoftmaxClassifier(), rows, labels, grid_resolution=5)
+    display = BoundaryAnimation.from_estimator(SoftmaxClassifier(), pd.DataFrame(rows), labels, grid_resolution=5)
+    assert_array_equal(display.grid_predictions, expected.grid_predictions)
+    assert display.ax_.get_xlabel() == "0"
+
+
 def test_long_fits_are_shown_in_some_frames():
     rows, labels = BLOBS
     model = SoftmaxClassifier(solver=SGD(max_epochs=30), tol=1e-12)
@@ -449,6 +538,11 @@ def test_the_animation_is_written_and_replayed(tmp_path):
     ("options", "message"),
     [
         ({"X": iris_X[:, :3], "y": iris_y}, r"X must have two columns to be drawn in a plane; got shape \(150, 3\)"),
+        (
+            {"X": pd.DataFrame({"a": list("xyz") * 20, "b": np.arange(60.0)})},
+            "X must hold numbers to be drawn in a plane; got dtype object",
+        ),
+        ({"X": np.array([["x", "y"]] * 60)}, "X must hold numbers to be drawn in a plane; got dtype <U1"),
         ({"grid_resolution": 1}, "grid_resolution must be an integer >= 2; got 1"),
         ({"max_frames": 1.5}, "max_frames must be an integer >= 2; got 1.5"),
         ({"y": np.eye(3, dtype=int)[BLOBS[1]]}, "one label per row"),

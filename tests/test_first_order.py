@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from zoo import CONTAINERS, HINGES, PUBLIC, SINGLE, SMOOTH, random_problem, reference
@@ -452,6 +452,85 @@ def test_divergence_is_named_with_a_rate_that_works(solver: FirstOrder, estimato
     assert 0 < rate < solver.learning_rate
     curbed = clone(estimator).set_params(solver=clone(solver).set_params(learning_rate=rate), tol=1e9, max_iter=50)
     assert curbed.fit(X, y).objective_ <= curbed.loss_curve_[0]
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+@pytest.mark.parametrize("solver", [GradientDescent(), SGD("auto", batch_size=10**9)], ids=str)
+def test_an_automatic_rate_has_the_unit_of_the_curvature(solver: FirstOrder, scale: float) -> None:
+    """Whatever the unit of the columns, and though the squares of their second moments leave the range of floats."""
+    rates = [
+        solver._safe_rate(Objective(unit * X, y, SoftmaxLoss(), alpha=0.0, fit_intercept=False, standardize=False))
+        for unit in (1.0, scale)
+    ]
+    assert rates[1] * scale**2 == pytest.approx(rates[0], rel=1e-9)
+
+
+def test_gradient_descent_takes_columns_of_any_size() -> None:
+    model = SoftmaxClassifier(solver=GradientDescent(), standardize=False, fit_intercept=False, max_iter=20)
+    curves = []
+    for scale in (1.0, 1e100):
+        with pytest.warns(ConvergenceWarning, match="max_iter"):
+            curves.append(model.fit(scale * X, y).loss_curve_)
+    assert_allclose(curves[1], curves[0], rtol=1e-9)
+
+
+def test_an_automatic_rate_that_diverges_is_not_advised_again() -> None:
+    """A row far off says little of the mean curvature that the rate is made for, and leaves a mini-batch of its own."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_t(1.1, size=(300, 5)) ** 3
+    labels = (rows[:, 0] + rng.normal(size=300) > 0).astype(int)
+    rows[7] *= 1e6
+    model = LinearSVMClassifier(loss="squared_hinge", probability=False, solver=SGD("auto", batch_size=1))
+    with pytest.raises(ValueError, match=r"SGD has diverged with learning_rate='auto', 0\.0833275 here") as caught:
+        model.fit(rows, labels)
+    message = str(caught.value)
+    assert "or 'auto'" not in message
+    assert "Try learning_rate=0.042," in message
+    assert "standardize=True" in message
+    assert "divide" in message
+
+
+# The folds behind a temperature
+
+
+@pytest.mark.parametrize("solver", [SGD("auto"), Adam(0.01), GradientDescent()], ids=repr)
+def test_folds_of_plain_hinges_end_when_they_are_solved(solver: FirstOrder, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        found.append((solve(*args, **options), options["tol"]))
+        return found[-1][0]
+
+    monkeypatch.setattr("skgradlinear.estimators._svm.solve", watched)
+    LinearSVMClassifier(alpha=0.1, solver=solver, tol=0.1).fit(*load_breast_cancer(return_X_y=True))
+    assert len(found) == 5
+    for fold, tol in found:
+        assert fold.status is Status.CONVERGED
+        assert fold.measure <= tol
+        # All epochs would prove it as well.
+        assert fold.n_iter < solver.max_epochs / 2
+
+
+@pytest.mark.parametrize("proving", [True, False])
+@pytest.mark.parametrize("name", HINGES)
+def test_what_is_proved_now_and_then_is_true(name: str, proving: bool) -> None:
+    objective = random_problem(HINGES[name])
+    result = GradientDescent(max_epochs=3000).solve(objective, tol=0.1, max_iter=3000, certified=proving)
+    assert result.status is Status.CONVERGED
+    assert_true(result, objective, reference(name))
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+@pytest.mark.parametrize("solver", [SGD("auto"), GradientDescent()], ids=repr)
+def test_folds_know_nothing_of_the_rows_they_leave_out(solver: FirstOrder, loss: str) -> None:
+    """Columns of noise, more than rows: whoever has seen a row is far too sure of it."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(180, 600))
+    labels = rows[:, :5].sum(axis=1) + 2 * rng.normal(size=180) > 0
+    model = LinearSVMClassifier(alpha=1.0, loss=loss, tol=1e-9)
+    exact = clone(model).fit(rows, labels).temperature_
+    found = model.set_params(solver=solver, tol=0.2).fit(rows, labels).temperature_
+    assert found == pytest.approx(exact, rel=0.2)
 
 
 def test_an_unfinished_fit_says_what_to_raise() -> None:

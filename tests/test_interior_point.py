@@ -277,7 +277,7 @@ class OtherHinge(CrammerSingerHinge):
     [
         (np.eye(4), SigmoidLoss(), 0.1, "does not fit"),
         (np.eye(4), OtherHinge(), 0.1, "one-versus-rest, Weston-Watkins or Crammer-Singer"),
-        (sp.eye_array(4, format="csr"), OneVsRestHinge(), 0.1, "dense rows"),
+        (sp.csr_array(np.eye(4)), OneVsRestHinge(), 0.1, "dense rows"),
         (np.eye(4), OneVsRestHinge(), 0.0, "alpha=0"),
     ],
 )

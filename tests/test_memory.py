@@ -104,7 +104,7 @@ def test_integers_are_not_converted_as_a_whole():
 )
 def test_sparse_rows_stay_sparse(model, standardize):
     n, d = 2_000, 200_000
-    X = sp.random_array((n, d), density=5e-5, format="csr", rng=np.random.default_rng(0))
+    X = sp.csr_array(sp.random(n, d, density=5e-5, random_state=np.random.default_rng(0)))
     y = np.arange(n) % 2
     model.set_params(standardize=standardize)
     model_size = 8 * (d + 1)

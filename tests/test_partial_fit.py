@@ -11,6 +11,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_classification, make_multilabel_classification
+from sklearn.linear_model import SGDClassifier
+from zoo import each_frame
 
 from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier
 from skgradlinear._incremental_newton import flat_length
@@ -280,6 +282,7 @@ BAD = {
     "no classes": (lambda X, y: (X, y, {}), "needs classes="),
     "one class": (lambda X, y: (X, y, {"classes": [0]}), "at least 2"),
     "unseen": (lambda X, y: (X, y + 1, {"classes": range(4)}), r"labels \[4\]"),
+    "bytes": (lambda X, y: (X, y.astype("S1"), {"classes": [b"0", b"1", b"2", b"3"]}), "holds bytes"),
     "nan label": (lambda X, y: (X, np.where(y, y, np.nan), {"classes": range(4)}), "NaN"),
     "empty": (lambda X, y: (X[:0], y[:0], {"classes": range(4)}), "0 sample"),
     "nan": (lambda X, y: (np.where(np.abs(X) > 1, np.nan, X), y, {"classes": range(4)}), "NaN"),
@@ -290,6 +293,7 @@ BAD = {
 LATER = {
     **{name: case for name, case in BAD.items() if name != "no classes"},
     "one class": (lambda X, y: (X, y, {"classes": [0]}), "not what the model was told"),
+    "bytes": (lambda X, y: (X, y.astype("S1"), {}), "y holds bytes"),
     "other classes": (lambda X, y: (X, y, {"classes": range(5)}), "not what the model was told"),
     "columns": (lambda X, y: (X[:, 1:], y, {}), "11 features"),
     "names": (lambda X, y: (pd.DataFrame(X, columns=list("abcdefghijkl")[::-1]), y, {}), "feature names"),
@@ -331,6 +335,54 @@ def test_a_changed_number_of_columns_is_named():
     model = SoftmaxClassifier().partial_fit(X, y, classes=range(4))
     with pytest.raises(ValueError, match="11 features"):
         model.partial_fit(X[:, 1:], y)
+
+
+@each_frame
+@pytest.mark.parametrize("after_fit", [False, True])
+@each
+def test_chunks_are_held_to_the_names_of_the_first(estimator, after_fit, frame_of):
+    """As scikit-learn's own estimators hold them."""
+    X, y = load_iris(return_X_y=True)
+    names = ["a", "b", "c", "d"]
+
+    def frame(rows, names):
+        return frame_of(dict(zip(names, rows.T, strict=False)))
+
+    model, theirs = clone(estimator), SGDClassifier()
+    for one in (model, theirs):
+        first = frame(X, names), y
+        one.fit(*first) if after_fit else one.partial_fit(*first, classes=[0, 1, 2])
+        one.partial_fit(frame(X[::2], names), y[::2])
+    before = copy.deepcopy(model)
+    for other in (names[::-1], ["a", "b", "c", "e"], names[:3]):
+        with pytest.raises(ValueError, match="feature names should match") as expected:
+            theirs.partial_fit(frame(X, other), y)
+        with pytest.raises(ValueError, match="feature names should match") as found:
+            model.partial_fit(frame(X, other), y)
+        assert str(found.value) == str(expected.value)
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.certificate(frame(X, other), y)
+    same(model, before)
+    with pytest.warns(UserWarning, match=f"X does not have valid feature names, but {type(model).__name__} was"):
+        model.partial_fit(X, y)
+    assert model.feature_names_in_.tolist() == names
+    nameless = clone(estimator).partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        nameless.partial_fit(frame(X, names), y)
+    assert not hasattr(nameless, "feature_names_in_")
+
+
+@each_frame
+def test_chunks_of_frames_are_those_of_arrays(frame_of):
+    X, y = blobs(900)
+    model = SoftmaxClassifier(alpha=1e-2)
+    from_frames, from_arrays = clone(model), clone(model)
+    for rows in np.array_split(np.arange(900), 3):
+        named = {f"column {j}": column for j, column in enumerate(X[rows].T)}
+        from_frames.partial_fit(frame_of(named), y[rows], classes=range(4))
+        from_arrays.partial_fit(X[rows], y[rows], classes=range(4))
+    assert_allclose(from_frames.coef_, from_arrays.coef_, rtol=1e-7, atol=1e-10)
+    assert_allclose(from_frames.intercept_, from_arrays.intercept_, rtol=1e-7, atol=1e-10)
 
 
 def test_multilabel_chunks_that_do_not_fit():
@@ -518,6 +570,49 @@ def test_coefficients_that_are_set_by_hand_are_where_it_goes_on(solver):
     as_it_was = pickle.loads(pickle.dumps(model)).partial_fit(X, y)
     model.coef_ = model.coef_ + np.array([[1.0], [-1.0], [0.0]])
     assert np.abs(model.partial_fit(X, y).coef_ - as_it_was.coef_).max() > 1e-3
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(
+    ("solver", "stretch", "share"),
+    [
+        # params -= rate * velocity, velocity = m * velocity + gradient: the first motion once more, m times as long.
+        (SGD(batch_size=10_000, momentum=0.75), 1.0, 0.75),
+        # params -= rate * (gradient + m * velocity): a first motion of 1 + m gradients, and m^2 velocities in the next.
+        (SGD(batch_size=10_000, momentum=0.75, nesterov=True), 1.75, 0.75**2 / 1.75),
+        (GradientDescent(momentum=0.75), 1.75, 0.75**2 / 1.75),
+    ],
+    ids=repr,
+)
+def test_momentum_goes_on_in_the_units_of_the_columns(solver, stretch, share, standardize, fit_intercept):
+    """A motion of coefficients in original units, whatever becomes of the moments between two steps."""
+    X, y = blobs(400)
+    X, new = X[:200], 7 * X[200:] - 3
+    length = 1e-3 if standardize else 1e-7
+    shown = []
+    for momentum, rate in ((solver.momentum, length), (0.0, stretch * length)):
+        steps = clone(solver).set_params(momentum=momentum, learning_rate=rate, schedule="constant")
+        model = SoftmaxClassifier(alpha=0.1, solver=steps, standardize=standardize, fit_intercept=fit_intercept)
+        model.partial_fit(X, y[:200], classes=range(4))
+        first = np.column_stack([model.coef_, model.intercept_])
+        model.partial_fit(new, y[200:])
+        shown.append((first, np.column_stack([model.coef_, model.intercept_])))
+    (first, second), (first_without, second_without) = shown
+    rounding = 1e-12 * np.abs(second).max()
+    assert_allclose(first, first_without, rtol=1e-12, atol=rounding)
+    assert_allclose(second - second_without, share * first, rtol=1e-9, atol=rounding)
+
+
+@pytest.mark.parametrize("solver", [SGD(momentum=0.9), GradientDescent(), Adam(0.1)], ids=repr)
+def test_a_stream_of_columns_in_other_units_is_the_same_model(solver):
+    X, y = blobs(2000)
+    X = X[np.argsort(X[:, 0])]  # moments move
+    model = SoftmaxClassifier(alpha=1e-2, solver=solver)
+    one = stream(clone(model), X, y, 250, classes=range(4))
+    other_X = X * np.logspace(3, -2, X.shape[1]) + 5.0
+    other = stream(clone(model), other_X, y, 250, classes=range(4))
+    assert_allclose(other.decision_function(other_X), one.decision_function(X), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("averaging", [False, True])

@@ -168,7 +168,7 @@ def test_sparse_rows_are_never_made_dense(kind: Any, index: type) -> None:
     """500 x 20000 with 10000 entries: 80 MB dense. Objective, gradient, Hessian and a solution, in a few MB."""
     random = np.random.default_rng(0)
     n, d = 500, 20_000
-    rows = sp.random(n, d, density=1e-3, format="csr", rng=random)
+    rows = sp.random(n, d, density=1e-3, format="csr", random_state=random)
     matrix = kind((rows.data, rows.indices.astype(index), rows.indptr.astype(index)), shape=(n, d))
     tracemalloc.start()
     objective = Objective(matrix, random.integers(0, 3, n), SoftmaxLoss(), alpha=0.01, standardize=False)

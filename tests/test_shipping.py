@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skl2onnx import to_onnx
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_multilabel_classification
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
@@ -165,7 +166,12 @@ def test_as_sklearn_of_a_machine_tells_the_same_problem(loss, multi_class, class
         standardize=False,
         tol=1e-9,
     ).fit(rows, labels)
-    refitted = clone(machine.as_sklearn()).set_params(tol=1e-8, max_iter=100_000, random_state=0).fit(rows, labels)
+    refitted = clone(machine.as_sklearn()).set_params(tol=1e-8, max_iter=100_000, random_state=0)
+    with warnings.catch_warnings():
+        if multi_class == "crammer_singer":
+            # scikit-learn 1.6 reads the number of these iterations from memory that nothing has set.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        refitted.fit(rows, labels)
     assert refitted.class_weight == class_weight
     assert_allclose(refitted.coef_, machine.coef_, atol=2e-3)
 

@@ -133,7 +133,7 @@ def test_many_rows_from_samples(name: str) -> None:
 def test_more_columns_than_rows_sparse(name: str) -> None:
     """Too many columns for blocks: the diagonal preconditioner."""
     random = np.random.default_rng(0)
-    X = sp.random(60, 700, density=0.05, format="csr", rng=random)
+    X = sp.random(60, 700, density=0.05, format="csr", random_state=random)
     y = random.integers(0, 3, 60)
     objective = Objective(X, y, PUBLIC[name], alpha=1e-3, standardize=False)
     expected = Objective(X.toarray(), y, PUBLIC[name], alpha=1e-3, standardize=False)

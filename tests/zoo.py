@@ -1,4 +1,4 @@
-"""One list each of losses, containers of rows, solvers, and problems whose optimum is known."""
+"""One list each of losses, containers of rows, data frames, solvers, and problems whose optimum is known."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
 import scipy.sparse as sp
+import sklearn
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
+from sklearn.utils.fixes import parse_version
 
 from skgradlinear import Objective
 from skgradlinear.losses import (
@@ -241,3 +246,21 @@ def _hinge_minimum(name: str, design: np.ndarray, y: np.ndarray, alpha: float, n
     W = found.x[:n_weights].reshape(d, 3)
     # The value at the weights themselves: an upper bound on the minimum whatever the solver did.
     return float(PLAIN[name](design @ W, y).mean() + alpha / 2 * (W[:n_columns] ** 2).sum())
+
+
+# scikit-learn before 1.9 reads the names of polars columns by a protocol that polars 1.40 deprecates and 2 drops.
+READS_ALL_POLARS = parse_version(sklearn.__version__) >= parse_version("1.9")
+NAMES_OF_POLARS = READS_ALL_POLARS or parse_version(pl.__version__) < parse_version("1.40")
+each_frame = pytest.mark.parametrize(
+    "frame_of",
+    [
+        pytest.param(pd.DataFrame, id="pandas"),
+        pytest.param(
+            pl.DataFrame,
+            id="polars",
+            marks=pytest.mark.skipif(
+                not NAMES_OF_POLARS, reason="names of polars 1.40 and newer need scikit-learn 1.9"
+            ),
+        ),
+    ],
+)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._matplotlib import BLACK, BLUE, GREEN, PURPLE, VERMILION, require_matplotlib
+from .._matplotlib import BLACK, BLUE, GREEN, PURPLE, VERMILION, count_by_whole_numbers, require_matplotlib
 from . import _measures as measures
 from ._errors import CompareError, one_line, quoted, shortened
 from ._evaluate import Comparison
@@ -106,6 +106,7 @@ def _losses(axes: Any, comparison: Comparison) -> None:
         ylabel="(objective - certified lower bound) / final objective",
         title="Loss curves on the training rows",
     )
+    count_by_whole_numbers(axes)
     _finish(axes)
 
 

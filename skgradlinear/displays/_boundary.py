@@ -111,7 +111,8 @@ class BoundaryAnimation:
         estimator : estimator
             A model of this package, or a pipeline that ends in one. It is not fitted itself.
         X : {array, data frame} of shape (n, 2)
-            Rows of two columns; what comes before the model in a pipeline may make more of them.
+            Rows of two columns; what comes before the model in a pipeline may make more of them, and select those of a
+            data frame by name.
         y : array of shape (n,)
             Labels.
         sample_weight : array of shape (n,), default=None
@@ -137,7 +138,7 @@ class BoundaryAnimation:
         TypeError
             If the estimator is none of this package's.
         ValueError
-            If X has not two columns, y is an indicator of several labels, or a number is out of range.
+            If X has not two columns of numbers, y is an indicator of several labels, or a number is out of range.
         """
         require_matplotlib("BoundaryAnimation")
         linear_model(estimator)
@@ -147,14 +148,14 @@ class BoundaryAnimation:
         model, before = clone(estimator), None
         if isinstance(model, Pipeline):
             model, before = model[-1], model[:-1] if len(model.steps) > 1 else None
-        found = model._iterates(rows if before is None else before.fit_transform(rows, y), y, sample_weight)
+        found = model._iterates(X if before is None else before.fit_transform(X, y), y, sample_weight)
         if found[0][1]._is_multilabel():
             raise ValueError("y must hold one label per row to be drawn as regions; got an indicator of several.")
         shown = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, max_frames).astype(int))]
         low, high = rows.min(axis=0), rows.max(axis=0)
         margin = MARGIN * np.where(high > low, high - low, 1.0)
         across, up = np.linspace(low - margin, high + margin, grid_resolution).T
-        grid = np.column_stack([part.ravel() for part in np.meshgrid(across, up)])
+        grid = _named_as(X, np.column_stack([part.ravel() for part in np.meshgrid(across, up)]))
         grid = grid if before is None else before.transform(grid)
         classes = found[0][1].classes_
         shape = grid_resolution, grid_resolution
@@ -291,7 +292,18 @@ def _two_columns(X: Any) -> tuple[Array, list[str]]:
         raise ValueError(
             f"X must have two columns to be drawn in a plane; got shape {rows.shape}. Choose two, or project the rows."
         )
-    return rows, names
+    try:
+        return rows.astype(np.float64), names
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"X must hold numbers to be drawn in a plane; got dtype {rows.dtype}. Choose other columns, or encode "
+            "these before."
+        ) from None
+
+
+def _named_as(X: Any, rows: Array) -> Any:
+    """Rows as a frame like X, under the names of its columns; as they are if X has none."""
+    return type(X)(dict(zip(X.columns, rows.T, strict=True))) if hasattr(X, "columns") else rows
 
 
 def _title(iteration: Iteration, model: LinearClassifier) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._matplotlib import axes_for, legend, line_style
+from .._matplotlib import axes_for, count_by_whole_numbers, legend, line_style
 from ..estimators._base import LinearClassifier
 from ..losses._base import Array
 from ._models import check_option, fitted_model
@@ -149,6 +149,8 @@ class LossCurveDisplay:
             self.lines_ += self.ax_.plot(positions[shown], values[shown], **style)
         if logarithmic:
             self.ax_.set_yscale("log")
+        if self.x == "iteration":
+            count_by_whole_numbers(self.ax_)
         self.ax_.set(xlabel=LABELS[self.x], ylabel=LABELS[self.quantity])
         self.ax_.grid(alpha=0.25)
         legend(self.ax_, outside=False)

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .._matplotlib import MARKERS, axes_for, legend, line_style
 from .._reliability import binned, calibration_error
+from .._validation import check_weight
 from ..losses._base import Array
 from ._models import check_integer, check_option
 
@@ -84,6 +85,7 @@ class ReliabilityDisplay:
         X: Any,
         y: Any,
         *,
+        sample_weight: Any = None,
         kind: str = "top_label",
         n_bins: int = 10,
         ax: Any = None,
@@ -100,6 +102,8 @@ class ReliabilityDisplay:
             Rows.
         y : array of shape (n,)
             Their labels.
+        sample_weight : array of shape (n,), default=None
+            Weights of the rows, ones if None: a weight of 2 is the same as the row twice, and 0 the same as no row.
         kind : {"top_label", "classwise"}, default="top_label"
             One curve, for the predicted class, or one for each class.
         n_bins : int, default=10
@@ -121,12 +125,13 @@ class ReliabilityDisplay:
         NotFittedError
             If the classifier is not fitted.
         ValueError
-            If labels and probabilities do not fit each other, or an option is unknown.
+            If labels, probabilities and weights do not fit each other, or an option is unknown.
         """
         check_is_fitted(estimator)
         return cls.from_predictions(
             y,
             estimator.predict_proba(X),
+            sample_weight=sample_weight,
             classes=estimator.classes_,
             kind=kind,
             n_bins=n_bins,
@@ -141,6 +146,7 @@ class ReliabilityDisplay:
         y_true: Any,
         y_proba: Any,
         *,
+        sample_weight: Any = None,
         classes: Any = None,
         kind: str = "top_label",
         n_bins: int = 10,
@@ -156,6 +162,8 @@ class ReliabilityDisplay:
             Labels.
         y_proba : array of shape (n, K)
             Probabilities of the classes.
+        sample_weight : array of shape (n,), default=None
+            Weights of the rows, ones if None: a weight of 2 is the same as the row twice, and 0 the same as no row.
         classes : array of shape (K,), default=None
             Classes of the columns of `y_proba`; the sorted labels of `y_true` by default.
         kind : {"top_label", "classwise"}, default="top_label"
@@ -177,23 +185,26 @@ class ReliabilityDisplay:
         Raises
         ------
         ValueError
-            If labels and probabilities do not fit each other, or an option is unknown.
+            If labels, probabilities and weights do not fit each other, or an option is unknown.
         """
         check_option("kind", kind, ("top_label", "classwise"))
         check_integer("n_bins", n_bins, least=1)
         labels, proba = column_or_1d(y_true), np.asarray(y_proba, dtype=np.float64)
         known = np.unique(labels) if classes is None else np.asarray(classes)
         _check_predictions(labels, proba, known)
+        weight = check_weight(sample_weight, len(labels))
+        used = weight > 0
+        labels, proba, weight = labels[used], proba[used], weight[used]
         if kind == "top_label":
             hits = known[proba.argmax(axis=1)] == labels
             events = {"predicted class" if name is None else name: (proba.max(axis=1), hits)}
         else:
             events = {str(label): (proba[:, k], labels == label) for k, label in enumerate(known.tolist())}
-        bins = {curve: binned(predicted, observed, n_bins) for curve, (predicted, observed) in events.items()}
+        bins = {curve: binned(*event, n_bins, weight=weight) for curve, event in events.items()}
         return cls(
             {curve: mean for curve, (mean, _, _) in bins.items()},
             {curve: frequency for curve, (_, frequency, _) in bins.items()},
-            {curve: calibration_error(*event, n_bins) for curve, event in events.items()},
+            {curve: calibration_error(*event, n_bins, weight) for curve, event in events.items()},
             kind=kind,
         ).plot(ax, **kwargs)
 

@@ -51,7 +51,6 @@ class FitTasks:
         self._fit = estimator._init_callback_context(max_subtasks=max_iter)
         self._fit.call_on_fit_task_begin(**self._told)
         self._task: Any = None
-        self._n_iter = -1
         self._stop = False
 
     @classmethod
@@ -67,10 +66,8 @@ class FitTasks:
 
         `attributes` is called only if a callback wants a fitted estimator.
         """
-        # A second look at the same point, in another precision, is no iteration.
-        if self._stop or iteration.n_iter == self._n_iter:
-            return self._stop
-        self._n_iter = iteration.n_iter
+        if self._stop:
+            return True
         if self._task is not None:
             self._stop = self._end(self._task, attributes)
             self._task = None
@@ -102,14 +99,18 @@ def of_iteration(iteration: Iteration, model: dict[str, Any], alpha: float) -> d
 
 
 def each_of(watchers: list[Watcher]) -> Watcher | None:
-    """One solver callback that calls some, and stops if one of them asks for it; None if there are none."""
+    """One solver callback that calls some once per iteration, and stops if one asks for it; None if there are none."""
     if not watchers:
         return None
+    latest, stop = -1, False
 
     def watch(iteration: Iteration, params: Array) -> bool:
-        stop = False
-        for watcher in watchers:
-            stop = bool(watcher(iteration, params)) or stop
+        nonlocal latest, stop
+        # A second look at the same point, in another precision, is no iteration.
+        if iteration.n_iter > latest:
+            latest = iteration.n_iter
+            requests = [watcher(iteration, params) for watcher in watchers]
+            stop = any(requests)
         return stop
 
     return watch

@@ -96,10 +96,12 @@ class Stream:
         rng = copy.deepcopy(self.rng)
         rule = type(solver).__name__, {name: value for name, value in solver.get_params().items() if name != "init"}
         state = self.state if rule == self.rule else None
+        if state is not None:
+            state = solver.moved(state, lambda old: self._moved(old, objective))
         if state is not None and state.average is not None and params is not None and self.params is not None:
             # The average is what the coefficients show; unless these were changed by hand, it goes on beside its steps.
-            shown = self._moved(state.average, objective)
-            untouched = np.allclose(shown, params, rtol=UNTOUCHED, atol=UNTOUCHED * float(np.abs(shown).max()))
+            size = float(np.abs(state.average).max())
+            untouched = np.allclose(state.average, params, rtol=UNTOUCHED, atol=UNTOUCHED * size)
             state = replace(state, average=params)
             params = self._moved(self.params, objective) if untouched else params
         if params is None:

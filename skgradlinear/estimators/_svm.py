@@ -19,7 +19,7 @@ from ..losses import (
     WestonWatkinsSquaredHinge,
 )
 from ..losses._base import Array
-from ..solvers import InteriorPoint, Result, Solver, Status, solve
+from ..solvers import FirstOrder, InteriorPoint, Result, Solver, Status, solve
 from . import _export
 from ._streaming import StreamingClassifier
 
@@ -239,13 +239,14 @@ class LinearSVMClassifier(StreamingClassifier):
             fold = objective.restricted(kept, problem.weight, problem.sample_weight)
             solver = self._chosen_solver(fold)
             start = state = None
-            # A fold that may not get far from its start must not have seen its held-out rows in it.
+            # A fold that may not get far from its start must not have seen its held-out rows in it: of a first-order
+            # method only the penalty, and slowly, takes back what the start knows of them.
             if isinstance(solver, InteriorPoint) or (solver == "auto" and fold.suits_central_path):
                 limit = PATH_FOLD_GAP
                 state = None if result.state is None else result.state.waypoint
             else:
                 limit = MAX_FOLD_GAP
-                if converged:
+                if converged and not isinstance(solver, FirstOrder):
                     start = fold.standardization.from_original_units(coefficients, intercept)
                     state = None if result.state is None else result.state.restarted()
             found = solve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,6 +115,10 @@ class Adam(Stochastic):
         square = self.beta_2 * moments[1] + (1 - self.beta_2) * gradient**2
         unbiased = mean / (1 - self.beta_1 ** (n_steps + 1))
         return unbiased / (np.sqrt(square / (1 - self.beta_2 ** (n_steps + 1))) + self.epsilon), (mean, square)
+
+    def _moved_moments(self, moments: Moments, change: Callable[[Array], Array]) -> Moments:
+        # Steps are quotients of the two, in which the scale of a column cancels.
+        return moments
 
     def _safe_rate(self, objective: Objective) -> float:
         return 1 / (float(objective.standardization.deviation.sum()) + objective.fit_intercept)

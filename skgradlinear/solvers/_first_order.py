@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,6 +137,24 @@ class FirstOrder(Solver):
             if is_far(objective.value(params), max(objective.value(start), objective.loss_at_zero)):
                 raise self._diverged(objective, state.rate)
 
+    def moved(self, state: FirstOrderState, change: Callable[[Array], Array]) -> FirstOrderState:
+        """The state in the units of another standardization.
+
+        Parameters
+        ----------
+        state : FirstOrderState
+            State after an epoch.
+        change : callable
+            The linear map of parameters in the old units to those in the new ones, for the same logits.
+
+        Returns
+        -------
+        FirstOrderState
+            The same state in the new units.
+        """
+        average = None if state.average is None else change(state.average)
+        return replace(state, moments=self._moved_moments(state.moments, change), average=average)
+
     def averaged(self, params: Array, state: FirstOrderState | None) -> Array:
         """The parameters to report: the running average where there is one, else `params` themselves."""
         return params if state is None or state.average is None else state.average
@@ -148,6 +166,10 @@ class FirstOrder(Solver):
     @abstractmethod
     def _step(self, gradient: Array, moments: Moments, n_steps: int) -> tuple[Array, Moments]:
         """What is subtracted, before the learning rate, and what to remember; the arguments are not modified."""
+
+    @abstractmethod
+    def _moved_moments(self, moments: Moments, change: Callable[[Array], Array]) -> Moments:
+        """What `_step` remembers, in the units of another standardization."""
 
     @abstractmethod
     def _size_of_batches(self, n_rows: int) -> int:
@@ -260,12 +282,24 @@ class FirstOrder(Solver):
 
     def _diverged(self, objective: Objective, rate: float) -> ValueError:
         """What to raise, with the learning rate that was too large and one to try."""
+        far = "the objective has left its start far behind"
+        if isinstance(self.learning_rate, str):
+            return ValueError(
+                f"{type(self).__name__} has diverged with learning_rate='auto', {rate:g} here: {far}. Try "
+                f"learning_rate={rate / 2:.2g}, or columns of one size without values far off: standardize=True, or "
+                "divide each column by the largest of its values."
+            )
         # Without a bound on the curvature nothing is known but that the rate was too large.
         worth_trying = min(self._safe_rate(objective) or rate / 10, rate / 2)
         return ValueError(
-            f"{type(self).__name__} has diverged with learning_rate={rate:g}: the objective has left its start far "
-            f"behind. Try learning_rate={worth_trying:.2g}, the largest that is worth trying here, or 'auto'."
+            f"{type(self).__name__} has diverged with learning_rate={rate:g}: {far}. Try "
+            f"learning_rate={worth_trying:.2g}, the largest that is worth trying here, or 'auto'."
         )
+
+
+def moved_velocity(moments: Moments, change: Callable[[Array], Array]) -> Moments:
+    """Moments whose first is a velocity, in other units: a motion of the parameters moves as they do."""
+    return (change(moments[0]), *moments[1:]) if moments else ()
 
 
 def _averaged(average: Array, params: Array, n_steps: int) -> Array:
@@ -282,13 +316,20 @@ def largest_curvature(objective: Objective) -> tuple[float, float]:
     vectors: Array = np.random.default_rng(0).standard_normal(objective.shape)
     size: Array = np.ones(1)
     for _ in range(POWER_PASSES):
-        vectors = vectors / np.linalg.norm(vectors, axis=0)
+        vectors = vectors / _lengths(vectors)
         product = _second_moments(objective, vectors)
-        size = np.linalg.norm(product, axis=0)
+        size = _lengths(product)
         if not size.all():
             break
         vectors = product
     return loss.curvature_bound(objective.shape[1]), float(size.max())
+
+
+def _lengths(columns: Array) -> Array:
+    """Euclidean lengths of columns, whose squares may leave the range of floats: second moments are squares already."""
+    largest = np.abs(columns).max(axis=0)
+    lengths: Array = largest * np.linalg.norm(columns / np.where(largest > 0, largest, 1.0), axis=0)
+    return lengths
 
 
 def _second_moments(objective: Objective, vectors: Array) -> Array:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._first_order import FirstOrder, Moments, largest_curvature
+from ._first_order import FirstOrder, Moments, largest_curvature, moved_velocity
 from ._result import Array
 from ._solver import check_real
 
@@ -105,6 +106,9 @@ class GradientDescent(FirstOrder):
             velocity = momentum * moments[0] + gradient
             return gradient + momentum * velocity, (velocity,)
         return _accelerated(gradient, *moments)
+
+    def _moved_moments(self, moments: Moments, change: Callable[[Array], Array]) -> Moments:
+        return moved_velocity(moments, change)
 
     def _size_of_batches(self, n_rows: int) -> int:
         return n_rows

@@ -129,7 +129,7 @@ def recentred(
         measure = objective.relative_gap(best.value, best.value - best.bound)
         if measure <= tol or n_iter == max_iter:
             best, measure = _claimed(objective, best)
-            if measure > tol:
+            if measure > tol and n_iter < max_iter:
                 point, steps = smooth.at(point.params), []
                 gradient = smooth.gradient(point)
         history.note(best.value, measure, best.params)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._first_order import Moments, largest_curvature
+from ._first_order import Moments, largest_curvature, moved_velocity
 from ._result import Array
 from ._solver import check_flag, check_real
 from ._stochastic import Stochastic
@@ -116,6 +117,9 @@ class SGD(Stochastic):
             return gradient, ()
         velocity = self.momentum * moments[0] + gradient
         return gradient + self.momentum * velocity if self.nesterov else velocity, (velocity,)
+
+    def _moved_moments(self, moments: Moments, change: Callable[[Array], Array]) -> Moments:
+        return moved_velocity(moments, change)
 
     def _safe_rate(self, objective: Objective) -> float:
         curvature, eigenvalue = largest_curvature(objective)

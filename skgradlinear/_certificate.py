@@ -85,9 +85,9 @@ def bias_radius(objective: Objective, value: float, bias: Array) -> Array:
     No loss is below zero or its largest violation, ``z_j - z_y`` or ``-t_k z_k``; one that is is raised by its
     `shortfall`. At the optimum its mean over the rows of class c, a share p of all, is at most ``value / p``: for all j
 
-        b_j - b_c <= value / p + ||w_j - w_c|| ||m_c||,    ||m_c||^2 <= trace (1 - p) / p,    ||W||^2 <= 2 value / alpha
+        b_j - b_c <= value / p + ||w_j - w_c|| ||m_c||,    ||m_c||^2 <= spread / p,    ||W||^2 <= 2 value / alpha
 
-    with the mean ``m_c`` of these rows and the trace of the covariance of all.
+    with the mean ``m_c`` of these rows and the mean squared norm, `spread`, of all.
     """
     own, others = objective.label_mass
     coupled = objective.shift_invariant
@@ -96,8 +96,8 @@ def bias_radius(objective: Objective, value: float, bias: Array) -> Array:
     used = share > 0
     share = np.where(used, share, 1.0)
     value += objective.loss.shortfall(len(share))
-    width = (4.0 if coupled else 2.0) * value * objective.logit_variance / objective.alpha
-    reach = value / share + np.sqrt(width * np.maximum(1 / share - 1, 0))
+    width = (4.0 if coupled else 2.0) * value * objective.spread / objective.alpha
+    reach = value / share + np.sqrt(width / share)
     from_bias = bias.max() - bias if coupled else np.abs(bias)
     return np.where(used, reach, ENDLESS) + from_bias
 

@@ -19,6 +19,7 @@ from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._line import Line
 from ._mean_loss import MeanLoss
+from ._rotation import Rotation
 from ._standardization import Moments, Standardization
 from ._subspace import Subspace, line_search, minimize_bias
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
@@ -36,7 +37,7 @@ class Objective:
     ``x_i`` is the standardized row, ``S = sum_i s_i``, and the bias ``b`` is not penalized. Parameters have shape
     (d + 1, K), the bias in the last row; every method also takes them flattened (as optimizers pass them) and then
     returns flat gradients. They live in standardized units: `to_original_units` translates. X is neither modified
-    nor made dense, nor, beyond a million entries, copied.
+    nor made dense, nor, beyond a million entries (four million of few rows), copied.
 
     Parameters
     ----------
@@ -97,6 +98,8 @@ class Objective:
     """
 
     alpha: float
+    # Whether the weights of the rows are others than those behind the moments of the columns.
+    reweighted = False
 
     def __init__(
         self,
@@ -146,9 +149,14 @@ class Objective:
         fit_intercept: bool,
         standardize: bool,
         n_outputs: int,
+        reweighted: bool,
     ) -> Self:
-        """Objective without a penalty of inputs that passed the door; moments may be those of more rows."""
+        """Objective without a penalty of inputs that passed the door; moments may be those of more rows.
+
+        `reweighted` is whether the weights are others than those behind the moments.
+        """
         objective = cls.__new__(cls)
+        objective.reweighted = reweighted
         objective._set_up(X, y, loss, weight, moments, fit_intercept, standardize, n_outputs)
         objective.alpha = 0.0
         return objective
@@ -190,7 +198,7 @@ class Objective:
 
     def _with(self, **changes: Any) -> Self:
         other = copy.copy(self)
-        for name in ("label_mass", "loss_at_zero", "mean_loss"):
+        for name in ("label_mass", "loss_at_zero", "mean_loss", "spread"):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
@@ -214,6 +222,7 @@ class Objective:
             fit_intercept=self.fit_intercept,
             standardize=self.standardize,
             n_outputs=self.shape[1],
+            reweighted=self.reweighted,
         )
         return other.with_alpha(self.alpha)
 
@@ -230,6 +239,23 @@ class Objective:
         weight = self.weight * (len(self.weight) / (len(self.weight) - len(indices)))
         weight[indices] = 0.0
         return self._with(**self._weighted(weight))
+
+    def on_standardized(self, rows: Array) -> Self:
+        """The same objective on other rows, taken for standardized ones as they are."""
+        mean = np.zeros(rows.shape[1])
+        scatter = self.moments.weight * (self.weight @ rows**2)
+        other = type(self).from_checked(
+            rows,
+            self.y,
+            self.loss,
+            weight=self.weight * self.total_weight,
+            moments=Moments(self.moments.weight, mean, scatter, self.moments.count),
+            fit_intercept=self.fit_intercept,
+            standardize=False,
+            n_outputs=self.shape[1],
+            reweighted=True,
+        )
+        return other.with_alpha(self.alpha)
 
     def _weighted(self, weight: Array) -> dict[str, Array]:
         return {"weight": weight, "_row_weight": weight.astype(self.dtype)[:, None]}
@@ -257,6 +283,16 @@ class Objective:
     def logit_variance(self) -> float:
         """Trace of the covariance of the penalized rows: a logit's variance is this over alpha S a priori."""
         return float((self.standardization.deviation**2).sum())
+
+    @cached_property
+    def spread(self) -> float:
+        """``sum_i w_i ||z_i||^2`` with the weights of the loss."""
+        if not self.reweighted:
+            return self.logit_variance
+        standardization, weight = self.standardization, self._row_weight
+        mean = standardization.mean - standardization.pivot
+        squares = self.rows.pull_squares(weight)[:, 0] - 2 * mean * self.rows.pull(weight)[:, 0] + mean**2
+        return max(float(squares @ standardization.inverse_scale**2), 0.0)
 
     @cached_property
     def mean_loss(self) -> MeanLoss:
@@ -462,6 +498,10 @@ class Objective:
     def central_path(self, start: Waypoint | None = None) -> CentralPath:
         """The central path of a plain hinge, for the interior point method."""
         return CentralPath(self, start)
+
+    def rotation(self) -> Rotation | None:
+        """The same problem in the span of the rows, where these are so few that it pays."""
+        return Rotation(self) if Rotation.suits(self) else None
 
     @property
     def suits_central_path(self) -> bool:

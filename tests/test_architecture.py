@@ -28,9 +28,11 @@ ALLOWED = {
     "_line": {"_evaluation"},
     "_matplotlib": set(),
     "_mean_loss": LOSSES,
-    "_objective": ROWS | {"_central_path", "_certificate", "_directions", "_line", "_mean_loss", "_rows", "_subspace"},
+    "_objective": ROWS
+    | {"_central_path", "_certificate", "_directions", "_line", "_mean_loss", "_rotation", "_rows", "_subspace"},
     "_preconditioner": LOSSES | {"_design", "_evaluation"},
     "_reliability": set(),
+    "_rotation": LOSSES,
     "_rows": LOSSES | {"_standardization"},
     "_standardization": LOSSES,
     "_stored_hessian": LOSSES | {"_design", "_standardization"},

@@ -11,7 +11,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import xlogy
 from zoo import HINGES, LIKELIHOODS, PUBLIC, SMOOTH, SMOOTHED, SQUARED, known, plain_rows, random_problem, reference
 
-from skgradlinear import Objective
+from skgradlinear import Objective, SoftmaxClassifier
 from skgradlinear._certificate import ENDLESS, VALUE_FLOOR, bias_radius, dual_value
 from skgradlinear.losses import Loss, NonSmoothLoss, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
 from skgradlinear.solvers import solve
@@ -116,7 +116,7 @@ def test_dual_value_by_hand() -> None:
         total, balance = Z.T @ dual / 40, dual.mean(axis=0)
         # Class shares, three columns of variance one, an objective of 2; the third class has the largest bias.
         share = np.bincount(y) / 40
-        radius = 2 / share + np.sqrt(4 * 2 * 3 / alpha * (1 - share) / share) + [0.5, 1.25, 0.0]
+        radius = 2 / share + np.sqrt(4 * 2 * 3 / alpha / share) + [0.5, 1.25, 0.0]
         expected = -conjugate.mean() - (total**2).sum() / (2 * alpha) + bias @ balance - radius @ np.abs(balance)
         assert dual_value(objective, dual.__getitem__, 2.0, bias) == pytest.approx(expected, rel=1e-12)
 
@@ -138,6 +138,32 @@ def test_the_best_bias_is_within_the_radius(loss: Loss, seed: int) -> None:
             if objective.shift_invariant:
                 bias, found = bias - bias.max(), found - found.max()
             assert (np.abs(found - bias) <= bias_radius(objective, value, params[-1])).all()
+
+
+@pytest.mark.parametrize("far", [0.0, 1e4])
+def test_spread_counts_rows_as_the_loss_does(far: float) -> None:
+    """Class weights leave the centre and the scale of the columns alone; a rare class far out then counts."""
+    random = np.random.default_rng(0)
+    y = (np.arange(60) < 3).astype(int)
+    X = random.standard_normal((60, 4)) + 5.0 * y[:, None] + far
+    model = SoftmaxClassifier(class_weight={0: 1, 1: 50}, alpha=0.1).fit(X, y)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    weight = np.where(y, 50, 1.0)
+    problem = Objective.from_checked(
+        X,
+        y,
+        SigmoidLoss(),
+        weight=weight,
+        moments=Objective(X, y, SigmoidLoss()).moments,
+        fit_intercept=True,
+        standardize=True,
+        n_outputs=1,
+        reweighted=True,
+    )
+    assert problem.spread == pytest.approx(weight / weight.sum() @ (Z**2).sum(axis=1), rel=1e-9)
+    assert problem.spread > 5 * problem.logit_variance
+    params = problem.standardization.from_original_units(model.coef_.T, model.intercept_)
+    assert problem.with_alpha(0.1).value(params) == pytest.approx(model.objective_, rel=1e-12)
 
 
 def test_radius_of_an_output_without_rows_on_one_side() -> None:

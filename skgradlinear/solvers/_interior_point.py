@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._central_path import Waypoint
 from ._recentred import FIRST_MU, Centre
 from ._result import Array, Callback, History, Result, Status, check_kinks, check_limits
 
 if TYPE_CHECKING:
+    from .._central_path import Waypoint
     from .._objective import Objective
 
 # A path that has come no nearer to its end in so many steps, or is not there after so many, leads nowhere in this
@@ -83,7 +83,7 @@ def interior_point(
     """
     check_kinks("interior_point", objective)
     check_limits(objective, tol, max_iter)
-    path = objective.central_path(state if isinstance(state, Waypoint) else None)
+    path = objective.central_path(None if isinstance(state, Centre) else state)
     history = History(callback)
     status = Status.MAX_ITER
     best, found = np.inf, path.params

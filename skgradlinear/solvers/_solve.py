@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ._interior_point import interior_point
 from ._lbfgs import LBFGS
-from ._recentred import recentred
-from ._result import Array, Callback, Result, Status
+from ._recentred import Centre, recentred
+from ._result import Array, Callback, Result, Status, check_limits
 from ._solver import Options, Solver, check_integer
 from ._subspace_newton import subspace_newton
 
 if TYPE_CHECKING:
     from .._objective import Objective
+    from .._rotation import Rotation
 
 
 class SubspaceNewton(Solver):
@@ -170,7 +172,8 @@ def solve(
         Start, zeros if None.
     solver : {"auto", "subspace_newton", "interior_point", "recentred", "lbfgs"} or Solver, default="auto"
         "auto" is "subspace_newton" for losses without kinks; for the others "interior_point" where dense columns
-        are few, and else "recentred".
+        are few, and else "recentred". Where dense rows are fewer than half the columns, it solves the same problem in
+        the span of the rows.
     tol : float, default=1e-4
         Relative duality gap to stop at.
     max_iter : int, default=1000
@@ -205,22 +208,42 @@ def solve(
     >>> print(result.status.value)
     converged: the certificate holds
     """
+    options = Options(tol, max_iter, random_state, callback, state, certified)
     if isinstance(solver, str) and solver == "auto":
+        check_limits(objective, tol, max_iter)
+        rotation = objective.rotation()
+        if rotation is not None:
+            draft = _rotated(rotation, params, options)
+            if draft.status is not Status.CONVERGED or draft.measure <= tol:
+                return draft
+            # Rounding of the way back: the original problem has the last word.
+            last = SOLVERS[_choice(objective)]
+            return last.solve(objective, draft.params, **vars(options.after(draft))).after(draft)
         solver = _choice(objective)
     if not isinstance(solver, Solver):
         if solver not in SOLVERS:
             raise ValueError(f"solver must be 'auto', one of {sorted(SOLVERS)} or a solver object; got {solver!r}.")
         solver = SOLVERS[solver]
-    return solver.solve(
-        objective,
-        params,
-        tol=tol,
-        max_iter=max_iter,
-        random_state=random_state,
-        callback=callback,
-        state=state,
-        certified=certified,
-    )
+    return solver.solve(objective, params, **vars(options))
+
+
+def _rotated(rotation: Rotation, params: Array | None, options: Options) -> Result:
+    """The solution of an objective by that of its rotation, with the value and the gap that it has by itself."""
+    callback = options.callback
+    if callback is not None:
+        options = replace(options, callback=lambda i, rotated: callback(i, rotation.back(rotated)))
+    solver = SOLVERS[_choice(rotation.objective)]
+    start = None if params is None else rotation.there(params)
+    found = solver.solve(rotation.objective, start, **vars(options))
+    original = rotation.original.in_float64()
+    back = rotation.back(found.params)
+    value = original.value(back)
+    gap = max(value - (found.value - found.gap), 0.0)
+    state = found.state
+    if isinstance(state, Centre) and state.dual is not None:
+        # The duals are those of the same rows; the middle of the path is in other units.
+        state = Centre(state.mu, state.dual.astype(rotation.original.dtype, copy=False))
+    return replace(found, params=back, value=value, gap=gap, measure=original.relative_gap(value, gap), state=state)
 
 
 def _choice(objective: Objective) -> str:

@@ -16,12 +16,14 @@ from sklearn.base import clone
 from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import KFold, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from skgradlinear import LinearSVMClassifier, SigmoidClassifier, SoftmaxClassifier
+from skgradlinear.solvers import LBFGS, NewtonCG, Recentred
 
 EPS = np.finfo(np.float64).eps
 SMOOTH = {
@@ -773,6 +775,27 @@ def test_temperature_minimizes_the_log_loss_of_out_of_fold_scores(n_classes, los
     logits = fitted.decision_function(X) / fitted.temperature_
     proba = softmax(logits, axis=1) if n_classes > 2 else np.column_stack([expit(-logits), expit(logits)])
     assert_allclose(fitted.predict_proba(X), proba, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "squared_hinge"},
+        {"loss": "squared_hinge", "solver": LBFGS()},
+        {"loss": "squared_hinge", "solver": NewtonCG()},
+        {"loss": "hinge"},
+        {"loss": "hinge", "solver": Recentred()},
+    ],
+    ids=str,
+)
+def test_probabilities_of_noise_promise_nothing(options, seed):
+    """Folds must not know the rows they leave out: all that a strong penalty leaves of a score is the row's own."""
+    random = np.random.default_rng(seed)
+    X, y = random.standard_normal((120, 100)), np.arange(120) % 2
+    fitted = LinearSVMClassifier(alpha=10, **options).fit(X, y)
+    unseen, labels = random.standard_normal((2000, 100)), random.integers(0, 2, 2000)
+    assert log_loss(labels, fitted.predict_proba(unseen)) < 1.05 * np.log(2)
 
 
 def test_cv_takes_a_splitter_an_iterable_and_a_number():

@@ -183,7 +183,7 @@ def test_folds_of_the_temperature_begin_at_the_waypoint(monkeypatch):
         return solve(objective, params, **options)
 
     monkeypatch.setattr("skgradlinear.estimators._svm.solve", watched)
-    X, y, _ = blobs(3)
+    X, y, _ = blobs(3, n_rows=400)
     LinearSVMClassifier(alpha=0.01).fit(X, y)
     assert len(seen) == 5
     assert all(params is None and state is seen[0][1] is not None for params, state in seen)

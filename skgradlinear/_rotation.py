@@ -1,7 +1,7 @@
 """Fewer rows than columns: the same problem in the span of the rows.
 
 The penalty does not tell directions apart, and the loss sees those of the rows only, so that the optimal weights are
-in their span: ``Z = T Q'`` with an orthonormal Q of shape (d, n) gives ``W = Q A``, ``Z W = T A`` and ``||W|| = ||A||``.
+in their span: ``Z = T Q'`` with orthonormal columns of Q (d, n) gives ``W = Q A``, ``Z W = T A`` and ``||W|| = ||A||``.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Rotation:
         n_rows, n_columns = len(objective.weight), objective.shape[0] - 1
         if not objective.rows.dense or not objective.alpha or objective.suits_central_path:
             return False
-        return n_rows * MIN_COLUMNS_PER_ROW <= n_columns <= MAX_ENTRIES / n_rows
+        return bool(n_rows * MIN_COLUMNS_PER_ROW <= n_columns <= MAX_ENTRIES / n_rows)
 
     def there(self, params: Array) -> Array:
         """The part of parameters (d + 1, K) that the rows can see, shape (n + 1, K)."""

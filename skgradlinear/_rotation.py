@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import qr
+from scipy.linalg.lapack import dormqr
 
 from .losses._base import Array
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # Columns for each row, from which on the factorization pays, and entries up to which standardized rows are formed
 # (32 MB). Measured: solved 1.2 to 290 times as fast.
 MIN_COLUMNS_PER_ROW, MAX_ENTRIES = 2, 1 << 22
+# Reflections that LAPACK applies together, given room for them.
+BLOCK = 64
 
 
 class Rotation:
@@ -41,8 +44,10 @@ class Rotation:
             original.standardization.apply(block.astype(np.float64, copy=False))
             for _, block in original.rows.dense_blocks()
         ]
-        self.basis, triangle = qr(np.vstack(blocks).T, mode="economic", overwrite_a=True, check_finite=False)
-        self.objective = original.on_standardized(np.ascontiguousarray(triangle.T))
+        n_rows = len(original.weight)
+        # Q stays the product of reflections that it comes as: to form it takes as long as to find it.
+        self._reflections, triangle = qr(np.vstack(blocks).T, mode="raw", overwrite_a=True, check_finite=False)
+        self.objective = original.on_standardized(np.ascontiguousarray(triangle[:n_rows].T))
 
     @staticmethod
     def suits(objective: Objective) -> bool:
@@ -54,8 +59,17 @@ class Rotation:
 
     def there(self, params: Array) -> Array:
         """The part of parameters (d + 1, K) that the rows can see, shape (n + 1, K)."""
-        return np.vstack([self.basis.T @ params[:-1], params[-1:]])
+        seen = self._reflected(params[:-1], "T")[: self.objective.shape[0] - 1]
+        return np.vstack([seen, params[-1:]])
 
     def back(self, params: Array) -> Array:
         """Parameters (d + 1, K) from those of the rotated problem."""
-        return np.vstack([self.basis @ params[:-1], params[-1:]])
+        padded = np.zeros((self.original.shape[0] - 1, params.shape[1]))
+        padded[: len(params) - 1] = params[:-1]
+        return np.vstack([self._reflected(padded, "N"), params[-1:]])
+
+    def _reflected(self, columns: Array, transposed: str) -> Array:
+        """The whole orthogonal matrix of order d, or its transpose, times some columns."""
+        room = BLOCK * (columns.shape[1] + BLOCK + 1)
+        product: Array = dormqr("L", transposed, *self._reflections, np.asfortranarray(columns), lwork=room)[0]
+        return product

@@ -80,8 +80,29 @@ class Design:
         return total.astype(self.dtype)
 
     @cached_property
+    def rough_gram(self) -> Array:
+        """What stands for the rows that a sample misses: the Gram matrix, of sparse rows no more than its diagonal.
+
+        The products of sparse rows with themselves take as long as dozens of passes over them.
+        """
+        return np.diag(self._variances).astype(self.dtype) if isinstance(self.objective.rows, CSRRows) else self.gram
+
+    @property
+    def _variances(self) -> Array:
+        """Diagonal of the Gram matrix, by the moments of the columns."""
+        objective, standardization = self.objective, self.objective.standardization
+        about_centre = objective.moments.variance + (objective.moments.mean - standardization.mean) ** 2
+        return np.append(about_centre * standardization.inverse_scale**2, 1.0 if objective.fit_intercept else 0.0)
+
+    @cached_property
     def leverage(self) -> Array:
-        """Leverage of each row under the Gram matrix, from a few random directions through its factor."""
+        """Leverage of each row under `rough_gram`; of dense rows from a few random directions through its factor."""
+        if isinstance(self.objective.rows, CSRRows):
+            variances = self._variances[:-1]
+            used = variances > 0
+            standardization = self.objective.standardization
+            factor = np.divide(standardization.inverse_scale**2, variances, out=np.zeros_like(variances), where=used)
+            return self.objective.rows.squares(standardization.mean, factor) + float(self.objective.fit_intercept)
         order = self.shape[1]
         factor = cholesky(self.regularized(self.gram.copy(), 1.0)).astype(np.float64)
         directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)

@@ -2,7 +2,8 @@
 
 A rule of directions turns the curvature at a point into a map from the gradient to (minus) a direction. Few unknowns
 have the Hessian itself; many columns and classes conjugate gradients on a sample of the rows, which costs a fraction of
-a pass; a hinge conjugate gradients on its active rows; what remains a preconditioner alone.
+a pass; sparse rows of few columns, whose passes are cheap, conjugate gradients on all of them; a hinge conjugate
+gradients on its active rows; what remains a preconditioner alone.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ def choose(objective: Objective, seed: int) -> Rule:
         return ExactNewton(objective)
     columns = MAX_BLOCK_COLUMNS if objective.rows.dense else MAX_SPARSE_BLOCK_COLUMNS
     if order > columns or n_outputs * order**2 > MAX_BLOCK_ENTRIES:
-        rule: Preconditioner = Diagonal(objective)
-    else:
-        rule = blocks = Blocks(objective, seed)
-        if objective.rows.dense and n_outputs > 1 and not blocks.full and not objective.loss.sparse_curvature:
-            return SampledNewton(objective, seed)
-    return ActiveNewton(rule) if objective.loss.sparse_curvature else rule
+        diagonal = Diagonal(objective)
+        return ActiveNewton(diagonal) if objective.loss.sparse_curvature else diagonal
+    blocks = Blocks(objective, seed)
+    if objective.loss.sparse_curvature or not (objective.rows.dense or blocks.full):
+        return ActiveNewton(blocks)
+    return SampledNewton(objective, seed) if n_outputs > 1 and not blocks.full else blocks
 
 
 class ExactNewton:
@@ -146,9 +147,11 @@ class ActiveNewton:
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to about the inverse Hessian at `point` times it."""
-        precondition = self.preconditioner.at(point)
-        hessp = self.preconditioner.objective.damped_hessp(point)
-        return lambda gradient: conjugate_gradient(hessp, gradient, precondition)
+        objective, factored = self.preconditioner.objective, self.preconditioner.at(point)
+        hessp = objective.damped_hessp(point)
+        return lambda gradient: conjugate_gradient(
+            hessp, gradient, lambda residual: objective.free_of_shift(factored(residual))
+        )
 
 
 class SampledNewton:

@@ -134,7 +134,7 @@ class Blocks(Preconditioner):
             return self._factor_full(point, diagonal)
         if not np.ptp(diagonal, axis=0).any():
             levels = diagonal[0].astype(np.float64)
-            blocks = [self.design.regularized(level * self.design.gram, level) for level in levels]
+            blocks = [self.design.regularized(level * self.design.rough_gram, level) for level in levels]
         elif self.exact and self.design.kept is not None:
             blocks = self._kept_blocks(self.design.kept, diagonal)
         else:
@@ -176,7 +176,7 @@ class Blocks(Preconditioner):
         chosen, boost = self.design.pick(weight, self.sample)
         share = GRAM_SHARE_SMALL if self.small else GRAM_SHARE
         sampled = self.design.weighted_gram(weight[chosen] * boost, chosen)
-        return self.design.regularized((1 - share) * sampled + (share * level) * self.design.gram, level)
+        return self.design.regularized((1 - share) * sampled + (share * level) * self.design.rough_gram, level)
 
     def _factor_full(self, point: Evaluation, diagonal: Array) -> Solve:
         """Cholesky factor of the whole Hessian, classes coupled."""

@@ -219,6 +219,15 @@ class CSRRows(Rows):
         product: Array = squares.T @ np.ascontiguousarray(weights, self.dtype)
         return product.astype(np.float64)
 
+    def squares(self, centre: Array, factor: Array) -> Array:
+        """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
+        weighted = self.X.data * factor.astype(self.dtype)[self.X.indices]
+        weighted *= self.X.data - 2 * centre.astype(self.dtype)[self.X.indices]
+        changes = type(self.X)((weighted, self.X.indices, self.X.indptr), shape=self.X.shape)
+        product: Array = (changes @ np.ones(self.shape[1], self.dtype)).astype(np.float64)
+        # A difference: what rounding makes of rows at the centre is not negative.
+        return np.maximum(product + float(factor @ centre**2), 0.0)
+
     def gram(self, weight: Array) -> Array:
         """``sum_i weight_i x_i x_i'``, shape (d, d), float64, without making rows dense."""
         heavy = type(self.X)(

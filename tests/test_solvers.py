@@ -206,13 +206,16 @@ def test_hinges_end_when_rounding_has_the_last_word(name: str, dtype: type) -> N
     assert rounded.in_float64().value(result.params) == pytest.approx(reference(name), rel=1e-5)
 
 
-@pytest.mark.parametrize("max_iter", [160, 180])
-def test_an_unfinished_hinge_is_worth_what_its_parameters_are(max_iter: int) -> None:
-    """Heavy tails and hardly a penalty: logits that follow the steps drift far from those of the parameters."""
-    random = np.random.default_rng(342)
+@pytest.mark.parametrize("seed", range(330, 370))
+def test_an_unfinished_hinge_is_worth_what_its_parameters_are(seed: int) -> None:
+    """Heavy tails and hardly a penalty: logits that follow the steps drift far from those of the parameters.
+
+    In the last step before they are formed anew, where the last digits do not yet decide which fit converges.
+    """
+    random = np.random.default_rng(seed)
     y = np.r_[np.arange(5), random.integers(0, 5, 6)]
     objective = Objective(np.exp(3 * random.standard_normal((11, 3))), y, CrammerSingerHinge(), alpha=2e-8)
-    result = recentred(objective, tol=1e-6, max_iter=max_iter)
+    result = recentred(objective, tol=1e-6, max_iter=19)
     assert result.status is Status.MAX_ITER
     assert result.value == pytest.approx(objective.value(result.params), rel=1e-12)
     assert result.measure == pytest.approx(result.gap / result.value, rel=1e-12)

@@ -339,13 +339,13 @@ class Objective:
         point = self._shaped(params).astype(np.float64)
         return self.evaluate(point, self.logits(point))
 
-    def evaluate(self, params: Array, logits: Array) -> Evaluation:
-        """Evaluation of a point whose logits are known."""
+    def evaluate(self, params: Array, logits: Array, loss: float | None = None) -> Evaluation:
+        """Evaluation of a point whose logits are known, and perhaps its mean loss."""
         derivatives = None
         if self.mean_loss.one_group:
             loss, dlogits, curvature = self.mean_loss.second_order(logits)
             derivatives = dlogits, curvature
-        else:
+        elif loss is None:
             loss = self.mean_loss.value(logits)
         return Evaluation(params, logits, loss, loss + self.penalty(params), self.mean_loss, derivatives)
 
@@ -479,9 +479,9 @@ class Objective:
         params = self.free_of_shift(params)
         return Direction(params, self.logits(params)).audible()
 
-    def subspace(self, point: Evaluation, directions: list[Direction]) -> Subspace:
-        """The objective over the span of directions and the bias, around a point."""
-        return Subspace(self, point, directions)
+    def subspace(self, point: Evaluation, directions: list[Direction], gradient: Array | None = None) -> Subspace:
+        """The objective over the span of directions and the bias, around a point; its gradient there, if known."""
+        return Subspace(self, point, directions, gradient)
 
     def line_search(self, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
         """The point moved along Newton's own direction; None if nothing is gained."""

@@ -236,8 +236,11 @@ class Objective:
 
     def in_float64(self) -> Self:
         """The same objective computed in float64, block by block; rows are shared."""
-        dtype = np.dtype(np.float64)
-        return self._with(rows=self.rows.astype(dtype), _row_weight=self.weight[:, None])
+        other = self._with(rows=self.rows.astype(np.dtype(np.float64)), _row_weight=self.weight[:, None])
+        # None of these is computed in the precision of the rows.
+        known = {name: self.__dict__[name] for name in ("label_mass", "loss_at_zero") if name in self.__dict__}
+        other.__dict__.update(known)
+        return other
 
     @property
     def dtype(self) -> np.dtype:
@@ -266,19 +269,26 @@ class Objective:
     @cached_property
     def loss_at_zero(self) -> float:
         """Weighted mean loss of zero logits: the scale of what can be gained."""
-        return self.mean_loss.value(np.broadcast_to(np.zeros(1), (len(self.weight), self.shape[1])))
+        alike = self._row_per_label
+        return alike.mean_loss.value(np.zeros((len(alike.weight), self.shape[1])))
 
     @cached_property
     def label_mass(self) -> tuple[Array, Array]:
         """Weight of each output's own rows, shape (K,), and of all other rows."""
         if self.y.ndim == 2:
             return self.weight @ self.y, self.weight @ (1 - self.y)
+        mass = self._mass_of_labels
+        # Sums without the output's own rows: a difference would lose the weight of rare ones.
+        others = np.where(np.eye(len(mass), dtype=bool), 0.0, mass).sum(axis=1)
+        first = len(mass) - self.shape[1]
+        return mass[first:], others[first:]
+
+    @property
+    def _mass_of_labels(self) -> Array:
+        """Weight of the rows of each class, of which there are two where one output tells them apart."""
         n_labels = max(self.shape[1], 2)
         mass: Array = np.bincount(checked_integers(self.y, n_labels), self.weight, n_labels).astype(np.float64)
-        # Sums without the output's own rows: a difference would lose the weight of rare ones.
-        others = np.where(np.eye(n_labels, dtype=bool), 0.0, mass).sum(axis=1)
-        first = n_labels - self.shape[1]
-        return mass[first:], others[first:]
+        return mass
 
     def zeros(self) -> Array:
         """Parameters of the zero model, shape (d + 1, K)."""
@@ -417,18 +427,25 @@ class Objective:
         logits[:] = point[-1]
         return self.evaluate(point, logits)
 
+    @property
+    def _row_per_label(self) -> Self:
+        """An objective of the same logits for all rows of a label, which are one row; itself if a loss tells them apart.
+
+        Its rows are no rows of X.
+        """
+        if self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
+            return self
+        mass = self._mass_of_labels
+        return self._with(y=np.arange(len(mass)), **self._weighted(mass))
+
     def _best_constant(self) -> Array:
-        """The best bias of zero weights; rows of one label are one row then, unless the loss tells them apart."""
-        alike = self
-        if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
+        """The best bias of zero weights."""
+        if self.y.ndim == 1 and self.fit_intercept:
             own, others = self.label_mass
-            if self.fit_intercept and own.all() and others.all():
-                known = self.loss.best_constant(own, others)
-                if known is not None:
-                    return known
-            labels, codes = np.unique(self.y, return_inverse=True)
-            mass = np.bincount(codes, self.weight)
-            alike = self._with(y=labels, weight=mass, _row_weight=mass[:, None].astype(self.dtype))
+            known = self.loss.best_constant(own, others) if own.all() and others.all() else None
+            if known is not None:
+                return known
+        alike = self._row_per_label
         logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
         best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]
         return best

@@ -140,15 +140,19 @@ class Subspace:
     def _place(self, coefficients: Array) -> _Place:
         """Value, and derivative in every coefficient (a row each) and in the bias (the last row)."""
         objective, origin = self.objective, self.origin
-        if self.known_gradient is not None and not coefficients.any():
+        at_origin = not coefficients.any()
+        if at_origin and self.known_gradient is not None:
             products = [np.einsum("dk,dk->k", self.known_gradient, direction.params) for direction in self.directions]
             gradient = np.stack([*products, self.known_gradient[-1]])
             return _Place(coefficients, origin.loss, origin.loss, self._shared(gradient))
-        loss, gradient = 0.0, np.zeros(coefficients.shape)
+        loss, gradient = origin.loss if at_origin else 0.0, np.zeros(coefficients.shape)
         for rows in objective.mean_loss.groups(len(coefficients)):
-            share, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
-            loss += share
-            dlogits *= objective._row_weight[rows]
+            if at_origin:
+                dlogits = origin.dlogits(rows)
+            else:
+                share, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
+                loss += share
+            dlogits = dlogits * objective._row_weight[rows]
             for j, direction in enumerate(self.directions):
                 gradient[j] += np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)
             if objective.fit_intercept:
@@ -293,15 +297,15 @@ class Subspace:
         for _ in range(MAX_SEARCH):
             found = self._place(place.coefficients + size * step)
             slope = _slopes(found.gradient, step, separate)
-            whole = (size == 1).all() and (slope <= 0).all()
-            if whole or (np.abs(slope) <= FLAT * np.abs(first)).all():
+            whole = (size == 1) & (slope <= 0)
+            if (whole | (np.abs(slope) <= FLAT * np.abs(first))).all():
                 break
             over = slope > 0
             high, high_slope = np.where(over, size, high), np.where(over, slope, high_slope)
             low, low_slope = np.where(over, low, size), np.where(over, low_slope, slope)
             share = low_slope / np.where(low_slope == high_slope, -1.0, low_slope - high_slope)
             inside = low + np.clip(np.nan_to_num(share, nan=1.0), 0.1, 0.9) * (high - low)
-            size = np.where((slope <= 0) & (size == 1), 1.0, inside)
+            size = np.where(whole, 1.0, inside)
         for _ in range(MAX_SEARCH):
             if found.value <= place.value + rounding(self.objective) * abs(place.value):
                 left = np.abs(_slopes(found.gradient, step, separate)) / np.where(first, np.abs(first), 1)

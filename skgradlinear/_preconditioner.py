@@ -26,7 +26,7 @@ Solve = Callable[[Array], Array]
 MAX_FULL_EXACT_ORDER, MAX_FULL_ORDER = 200, 1_500
 # Its entries may be this share of those of X, or so many (1 MB in float32) in any case.
 FULL_SHARE, MIN_FULL_ENTRIES = 0.05, 1 << 18
-ROWS_PER_UNKNOWN = 6
+ROWS_PER_UNKNOWN = 4
 # A hinge's active rows are all taken up to so many per column: the blocks are then exact.
 MAX_ACTIVE_PER_COLUMN = 20
 # Sampling less than this share of the rows pays; all of them are taken otherwise.

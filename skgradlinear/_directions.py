@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy.linalg import cho_solve
 
+from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
 from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
 from ._evaluation import Evaluation
@@ -63,16 +64,17 @@ def choose(objective: Objective, seed: int) -> Rule:
     order, n_outputs = objective.shape
     if ExactNewton.suits(objective):
         return ExactNewton(objective)
-    columns = MAX_BLOCK_COLUMNS if objective.rows.dense else MAX_SPARSE_BLOCK_COLUMNS
+    hinge, dense = objective.loss.sparse_curvature, objective.rows.dense
+    columns = MAX_BLOCK_COLUMNS if dense else MAX_SPARSE_BLOCK_COLUMNS
     if order > columns or n_outputs * order**2 > MAX_BLOCK_ENTRIES:
         diagonal = Diagonal(objective)
-        return ActiveNewton(diagonal) if objective.loss.sparse_curvature else diagonal
+        return ActiveNewton(diagonal, few_steps=not hinge) if hinge or not dense else diagonal
     blocks = Blocks(objective, seed)
-    if blocks.full and not objective.loss.sparse_curvature:
+    if blocks.full and not hinge:
         return blocks
-    if objective.loss.sparse_curvature or n_outputs == 1 or not objective.rows.dense:
+    if hinge or n_outputs == 1:
         return ActiveNewton(blocks)
-    return SampledNewton(objective, seed)
+    return SampledNewton(objective, seed) if dense else ActiveNewton(Diagonal(objective), few_steps=True)
 
 
 class ExactNewton:
@@ -168,20 +170,32 @@ class ExactNewton:
 
 
 class ActiveNewton:
-    """Newton's direction by conjugate gradients on the rows with curvature, preconditioned by another rule."""
+    """Newton's direction by conjugate gradients on the rows with curvature, preconditioned by another rule.
+
+    Where the preconditioner is coarse and a product as dear as a search, the first direction is what it says, the
+    second has two steps, and each one step more.
+    """
 
     newton, memory = False, 2
 
-    def __init__(self, preconditioner: Preconditioner) -> None:
+    def __init__(self, preconditioner: Preconditioner, *, few_steps: bool = False) -> None:
         self.preconditioner = preconditioner
+        self.few_steps = few_steps
+        self.n_directions = 0
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to about the inverse Hessian at `point` times it."""
         objective, factored = self.preconditioner.objective, self.preconditioner.at(point)
+        self.n_directions += 1
+        if self.few_steps and self.n_directions == 1:
+            return factored
+        steps = self.n_directions if self.few_steps else MAX_CONJUGATE_STEPS
         hessp = objective.damped_hessp(point)
-        return lambda gradient: conjugate_gradient(
-            hessp, gradient, lambda residual: objective.free_of_shift(factored(residual))
-        )
+
+        def precondition(residual: Array) -> Array:
+            return objective.free_of_shift(factored(residual))
+
+        return lambda gradient: conjugate_gradient(hessp, gradient, precondition, max_steps=steps)
 
 
 class SampledNewton:

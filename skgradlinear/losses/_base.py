@@ -40,7 +40,8 @@ class Curvature:
         """Hessian of each row times the same row of `direction`, shape (n, K)."""
         product = self.diagonal * direction
         for sign, vector in self.dyads:
-            product -= sign * vector * (vector * direction).sum(axis=1, keepdims=True)
+            heights = np.einsum("ki,ki->i", vector.T, direction.T)
+            product -= vector * (sign * heights)[:, None]
         return product
 
     def take(self, rows: Indices | slice) -> Curvature:

@@ -113,9 +113,11 @@ class ExactNewton:
         if not objective.rows.dense or order > MAX_EXACT_ORDER:
             return False
         if not objective.mean_loss.coupled and not objective.loss.sparse_curvature:
-            return entries <= MAX_EXACT_ENTRIES or (entries <= MAX_KEPT_ENTRIES and entries * order <= MAX_EXACT_PRODUCTS)
+            return entries <= MAX_EXACT_ENTRIES or (
+                entries <= MAX_KEPT_ENTRIES and entries * order <= MAX_EXACT_PRODUCTS
+            )
         largest = order if n_outputs == 1 else max(order, n_outputs) ** 2
-        return order * n_outputs <= MAX_EXACT_ORDER and len(objective.weight) * largest <= MAX_EXACT_ENTRIES
+        return bool(order * n_outputs <= MAX_EXACT_ORDER and len(objective.weight) * largest <= MAX_EXACT_ENTRIES)
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to the inverse Hessian at `point` times it."""
@@ -144,7 +146,6 @@ class ExactNewton:
             return direction
 
         return solve
-
 
     def _weighted_gram(self, weight: Array) -> Array:
         heavy = self.design.T * np.sqrt(weight).astype(self.design.dtype, copy=False)

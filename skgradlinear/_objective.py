@@ -238,8 +238,9 @@ class Objective:
         """The same objective computed in float64, block by block; rows are shared."""
         other = self._with(rows=self.rows.astype(np.dtype(np.float64)), _row_weight=self.weight[:, None])
         # None of these is computed in the precision of the rows.
-        known = {name: self.__dict__[name] for name in ("label_mass", "loss_at_zero") if name in self.__dict__}
-        other.__dict__.update(known)
+        for name in ("label_mass", "loss_at_zero"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
         return other
 
     @property
@@ -420,7 +421,17 @@ class Objective:
     def start(self, params: Array | None) -> Evaluation:
         """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
         if params is not None:
-            return self.with_best_bias(self.at(self.free_of_shift(self._shaped(params))))
+            given = self.free_of_shift(self._shaped(params)).astype(np.float64)
+            if self.mean_loss.one_group:
+                return self.with_best_bias(self.at(given))
+            # The loss and the bias's gradient of many rows together, for one exponential.
+            logits = self.logits(given)
+            loss, balance = 0.0, np.zeros((1, self.shape[1]))
+            for rows in self.mean_loss.groups():
+                share, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
+                loss += share
+                balance += (dlogits * self._row_weight[rows]).sum(axis=0, dtype=np.float64)
+            return minimize_bias(self, self.evaluate(given, logits, loss), START_BIAS[self.dtype], balance)
         point = self.zeros()
         point[-1] = self._best_constant()
         logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")
@@ -429,7 +440,7 @@ class Objective:
 
     @property
     def _row_per_label(self) -> Self:
-        """An objective of the same logits for all rows of a label, which are one row; itself if a loss tells them apart.
+        """The objective with all rows of a label as one, for equal logits of all; itself if a loss tells rows apart.
 
         Its rows are no rows of X.
         """

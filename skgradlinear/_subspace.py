@@ -38,11 +38,13 @@ RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-10}
 MAX_SPLIT_OUTPUTS = 40
 
 
-def minimize_bias(objective: Objective, point: Evaluation, target: float, max_steps: int = 30) -> Evaluation:
+def minimize_bias(
+    objective: Objective, point: Evaluation, target: float, gradient: Array | None = None, max_steps: int = 30
+) -> Evaluation:
     """The point with its bias moved until ``||d loss / d bias||_1 <= target``, or to rounding."""
     if not objective.fit_intercept:
         return point
-    return Subspace(objective, point, []).minimize(max_steps, bias_target=target)[0]
+    return Subspace(objective, point, [], gradient).minimize(max_steps, bias_target=target)[0]
 
 
 def line_search(objective: Objective, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:

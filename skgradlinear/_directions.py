@@ -2,8 +2,8 @@
 
 A rule of directions turns the curvature at a point into a map from the gradient to (minus) a direction. Few unknowns
 have the Hessian itself; many columns and classes conjugate gradients on a sample of the rows, which costs a fraction of
-a pass; sparse rows of few columns, whose passes are cheap, conjugate gradients on all of them; a hinge conjugate
-gradients on its active rows; what remains a preconditioner alone.
+a pass; one output of many columns and sparse rows, whose passes are cheap, conjugate gradients on all rows; a hinge
+conjugate gradients on its active rows; what remains a preconditioner alone.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def choose(objective: Objective, seed: int) -> Rule:
 
 
 class ExactNewton:
-    """Newton's direction from the whole Hessian of few rows and unknowns, where each call of NumPy counts."""
+    """Newton's direction from the whole Hessian of few rows and unknowns, or of each of several separate outputs."""
 
     memory = 0
 
@@ -113,9 +113,8 @@ class ExactNewton:
         if not objective.rows.dense or order > MAX_EXACT_ORDER:
             return False
         if not objective.mean_loss.coupled and not objective.loss.sparse_curvature:
-            return entries <= MAX_EXACT_ENTRIES or (
-                entries <= MAX_KEPT_ENTRIES and entries * order <= MAX_EXACT_PRODUCTS
-            )
+            most = min(MAX_KEPT_ENTRIES, MAX_EXACT_PRODUCTS // order)
+            return bool(entries <= max(MAX_EXACT_ENTRIES, most))
         largest = order if n_outputs == 1 else max(order, n_outputs) ** 2
         return bool(order * n_outputs <= MAX_EXACT_ORDER and len(objective.weight) * largest <= MAX_EXACT_ENTRIES)
 

@@ -24,7 +24,8 @@ def conjugate_gradient(
     """About ``hessian^-1 gradient``: until the residual is `FORCING` of the gradient in the norm of `precondition`."""
     solution = np.zeros_like(gradient)
     residual = gradient.copy()
-    conjugate = preconditioned = precondition(residual)
+    preconditioned = precondition(residual)
+    conjugate, scratch = preconditioned.copy(), np.empty_like(gradient)
     energy = float(np.vdot(residual, preconditioned))
     target = FORCING**2 * energy
     for _ in range(max_steps):
@@ -32,11 +33,12 @@ def conjugate_gradient(
         stiffness = float(np.vdot(conjugate, product))
         if not stiffness > 0:
             break
-        solution += (energy / stiffness) * conjugate
-        residual -= (energy / stiffness) * product
+        solution += np.multiply(conjugate, energy / stiffness, out=scratch)
+        residual -= np.multiply(product, energy / stiffness, out=scratch)
         preconditioned = precondition(residual)
         previous, energy = energy, float(np.vdot(residual, preconditioned))
         if not energy > target:
             break
-        conjugate = preconditioned + (energy / previous) * conjugate
+        conjugate *= energy / previous
+        conjugate += preconditioned
     return solution if solution.any() else precondition(gradient)

@@ -34,11 +34,13 @@ RIDGE_GROWTH = 100.0
 class Design:
     """The rows z of an objective, standardized and with the constant 1 as their last entry; samples and sums of them.
 
-    Rows are formed when they are needed, in blocks; only small ones are kept.
+    Rows are formed when they are needed, in blocks; only small ones are kept. A rough design takes no more than the
+    diagonal of the Gram matrix: products of many rows with themselves take as long as dozens of passes over them.
     """
 
-    def __init__(self, objective: Objective, seed: int) -> None:
+    def __init__(self, objective: Objective, seed: int, *, rough: bool = False) -> None:
         self.objective = objective
+        self.rough = rough
         self.random = np.random.default_rng(seed)
         self.shape = len(objective.weight), objective.shape[0]
         n_rows, order = self.shape
@@ -80,8 +82,23 @@ class Design:
         return total.astype(self.dtype)
 
     @cached_property
+    def background(self) -> Array:
+        """What stands for the rows that a sample misses: the Gram matrix, or its diagonal by the moments."""
+        if not self.rough:
+            return self.gram
+        objective, standardization = self.objective, self.objective.standardization
+        about_centre = objective.moments.variance + (objective.moments.mean - standardization.mean) ** 2
+        diagonal = np.append(about_centre * standardization.inverse_scale**2, float(objective.fit_intercept))
+        return np.diag(diagonal).astype(self.dtype)
+
+    @cached_property
     def leverage(self) -> Array:
-        """Leverage of each row under the Gram matrix, from a few random directions through its factor."""
+        """Leverage of each row under the background; for a Gram matrix from few random directions by its factor."""
+        if self.rough:
+            standardization, diagonal = self.objective.standardization, self.background.diagonal()[:-1]
+            squared_scale = standardization.inverse_scale**2
+            factor = np.divide(squared_scale, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
+            return self.objective.rows.squares(standardization.mean, factor) + float(self.objective.fit_intercept)
         order = self.shape[1]
         factor = cholesky(self.regularized(self.gram.copy(), 1.0)).astype(np.float64)
         directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)

@@ -2,7 +2,8 @@
 
 A rule of directions turns the curvature at a point into a map from the gradient to (minus) a direction. Few unknowns
 have the Hessian itself; many columns and classes conjugate gradients on a sample of the rows, which costs a fraction of
-a pass; a hinge conjugate gradients on its active rows; what remains a preconditioner alone.
+a pass; one output of many columns and sparse rows, whose passes are cheap, conjugate gradients on all rows; a hinge
+conjugate gradients on its active rows; what remains a preconditioner alone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy.linalg import cho_solve
 
+from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
-from ._design import MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
+from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from .losses._base import Array, Curvature
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 # The whole Hessian is formed from all rows up to this order, and while its terms are no more entries than this.
 MAX_EXACT_ORDER, MAX_EXACT_ENTRIES = 200, 1 << 18
+# Outputs that do not interact have each a Hessian of their own, from rows that are kept, up to so many multiplications.
+MAX_EXACT_PRODUCTS = 1 << 24
 # Blocks are formed while their factors are no more entries than this (240 MB in float64 at the limit).
 MAX_BLOCK_ENTRIES = 30_000_000
 MAX_BLOCK_COLUMNS = 3_000
@@ -60,24 +64,29 @@ def choose(objective: Objective, seed: int) -> Rule:
     order, n_outputs = objective.shape
     if ExactNewton.suits(objective):
         return ExactNewton(objective)
-    columns = MAX_BLOCK_COLUMNS if objective.rows.dense else MAX_SPARSE_BLOCK_COLUMNS
+    hinge, dense = objective.loss.sparse_curvature, objective.rows.dense
+    columns = MAX_BLOCK_COLUMNS if dense else MAX_SPARSE_BLOCK_COLUMNS
     if order > columns or n_outputs * order**2 > MAX_BLOCK_ENTRIES:
-        rule: Preconditioner = Diagonal(objective)
-    else:
-        rule = blocks = Blocks(objective, seed)
-        if objective.rows.dense and n_outputs > 1 and not blocks.full and not objective.loss.sparse_curvature:
-            return SampledNewton(objective, seed)
-    return ActiveNewton(rule) if objective.loss.sparse_curvature else rule
+        diagonal = Diagonal(objective)
+        return ActiveNewton(diagonal, few_steps=not hinge) if hinge or not dense else diagonal
+    blocks = Blocks(objective, seed)
+    if blocks.full and not hinge:
+        return blocks
+    if hinge or n_outputs == 1:
+        return ActiveNewton(blocks)
+    return SampledNewton(objective, seed) if dense else ActiveNewton(Diagonal(objective), few_steps=True)
 
 
 class ExactNewton:
-    """Newton's direction from the whole Hessian of few rows and unknowns, where each call of NumPy counts."""
+    """Newton's direction from the whole Hessian of few rows and unknowns, or of each of several separate outputs."""
 
-    newton, memory = True, 0
+    memory = 0
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         order, n_outputs = objective.shape
+        # Each output of several that do not interact has a best step, which the search in the subspace finds.
+        self.newton = n_outputs == 1 or objective.mean_loss.coupled
         self.stiffness = np.full((n_outputs, order), objective.alpha)
         self.stiffness[:, -1] = objective.bias_stiffness if objective.fit_intercept else 1.0
         # A common shift of the classes is free; directions have none, so any curvature may be given to it.
@@ -100,27 +109,29 @@ class ExactNewton:
     def suits(objective: Objective) -> bool:
         """Whether the Hessian is formed in less time than it takes to think of something better."""
         order, n_outputs = objective.shape
-        if not objective.rows.dense or order * n_outputs > MAX_EXACT_ORDER:
+        entries = len(objective.weight) * order
+        if not objective.rows.dense or order > MAX_EXACT_ORDER:
             return False
-        n_rows = len(objective.weight)
+        if not objective.mean_loss.coupled and not objective.loss.sparse_curvature:
+            most = min(MAX_KEPT_ENTRIES, MAX_EXACT_PRODUCTS // order)
+            return bool(entries <= max(MAX_EXACT_ENTRIES, most))
         largest = order if n_outputs == 1 else max(order, n_outputs) ** 2
-        return bool(n_rows * largest <= MAX_EXACT_ENTRIES)
+        return bool(order * n_outputs <= MAX_EXACT_ORDER and len(objective.weight) * largest <= MAX_EXACT_ENTRIES)
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to the inverse Hessian at `point` times it."""
         order, n_outputs = self.objective.shape
         curvature = point.curvature(slice(None))
         weighted = curvature.diagonal * self.objective._row_weight
-        if n_outputs == 1:
-            hessian = (self.design.T * weighted.T.astype(self.design.dtype, copy=False)) @ self.design
-        else:
-            rows = np.zeros((len(weighted), n_outputs, n_outputs))
-            np.einsum("ikk->ik", rows)[:] = weighted
-            for sign, vector in curvature.dyads:
-                rows -= sign * (vector * self.objective._row_weight)[:, :, None] * vector[:, None, :]
-            flat = rows.reshape(len(rows), -1).T.astype(self.squares.dtype)
-            pairs = (flat @ self.squares).reshape(n_outputs, n_outputs, order, order)
-            hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
+        if not curvature.dyads:
+            return self._separately(curvature.diagonal, weighted)
+        rows = np.zeros((len(weighted), n_outputs, n_outputs))
+        np.einsum("ikk->ik", rows)[:] = weighted
+        for sign, vector in curvature.dyads:
+            rows -= sign * (vector * self.objective._row_weight)[:, :, None] * vector[:, None, :]
+        flat = rows.reshape(len(rows), -1).T.astype(self.squares.dtype)
+        pairs = (flat @ self.squares).reshape(n_outputs, n_outputs, order, order)
+        hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
         diagonal = np.einsum("ii->i", hessian)
         if self.shift:
             # Each column's own level: columns may differ by many orders of magnitude.
@@ -135,20 +146,56 @@ class ExactNewton:
 
         return solve
 
+    def _weighted_gram(self, weight: Array) -> Array:
+        heavy = self.design.T * np.sqrt(weight).astype(self.design.dtype, copy=False)
+        product: Array = heavy @ heavy.T
+        return product
+
+    def _separately(self, diagonals: Array, weighted: Array) -> Solve:
+        """Outputs that do not interact: a Hessian for each, all of them multiples of one while rows have the same."""
+        solvers = []
+        alike = len(weighted.T) > 1 and not np.ptp(diagonals, axis=0).any()
+        gram = self._weighted_gram(self.objective._row_weight[:, 0]) if alike else None
+        for weight, level, stiffness in zip(weighted.T, diagonals[0], self.stiffness, strict=True):
+            hessian = self._weighted_gram(weight) if gram is None else level.astype(gram.dtype) * gram
+            diagonal = np.einsum("ii->i", hessian)
+            diagonal += stiffness.astype(hessian.dtype) + np.finfo(hessian.dtype).tiny
+            solvers.append(scaled_solver(hessian, RIDGE[hessian.dtype]))
+
+        def solve(gradient: Array) -> Array:
+            columns = [stacked(column) for stacked, column in zip(solvers, gradient.T, strict=True)]
+            return np.stack(columns, axis=1).astype(np.float64)
+
+        return solve
+
 
 class ActiveNewton:
-    """Newton's direction by conjugate gradients on the rows with curvature, preconditioned by another rule."""
+    """Newton's direction by conjugate gradients on the rows with curvature, preconditioned by another rule.
+
+    Where the preconditioner is coarse and a product as dear as a search, the first direction is what it says, the
+    second has two steps, and each one step more.
+    """
 
     newton, memory = False, 2
 
-    def __init__(self, preconditioner: Preconditioner) -> None:
+    def __init__(self, preconditioner: Preconditioner, *, few_steps: bool = False) -> None:
         self.preconditioner = preconditioner
+        self.few_steps = few_steps
+        self.n_directions = 0
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to about the inverse Hessian at `point` times it."""
-        precondition = self.preconditioner.at(point)
-        hessp = self.preconditioner.objective.damped_hessp(point)
-        return lambda gradient: conjugate_gradient(hessp, gradient, precondition)
+        objective, factored = self.preconditioner.objective, self.preconditioner.at(point)
+        self.n_directions += 1
+        if self.few_steps and self.n_directions == 1:
+            return factored
+        steps = self.n_directions if self.few_steps else MAX_CONJUGATE_STEPS
+        hessp = objective.damped_hessp(point)
+
+        def precondition(residual: Array) -> Array:
+            return objective.free_of_shift(factored(residual))
+
+        return lambda gradient: conjugate_gradient(hessp, gradient, precondition, max_steps=steps)
 
 
 class SampledNewton:

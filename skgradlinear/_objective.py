@@ -262,8 +262,12 @@ class Objective:
 
     def in_float64(self) -> Self:
         """The same objective computed in float64, block by block; rows are shared."""
-        dtype = np.dtype(np.float64)
-        return self._with(rows=self.rows.astype(dtype), _row_weight=self.weight[:, None])
+        other = self._with(rows=self.rows.astype(np.dtype(np.float64)), _row_weight=self.weight[:, None])
+        # None of these is computed in the precision of the rows.
+        for name in ("label_mass", "loss_at_zero"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
 
     @property
     def dtype(self) -> np.dtype:
@@ -302,19 +306,26 @@ class Objective:
     @cached_property
     def loss_at_zero(self) -> float:
         """Weighted mean loss of zero logits: the scale of what can be gained."""
-        return self.mean_loss.value(np.broadcast_to(np.zeros(1), (len(self.weight), self.shape[1])))
+        alike = self._row_per_label
+        return alike.mean_loss.value(np.zeros((len(alike.weight), self.shape[1])))
 
     @cached_property
     def label_mass(self) -> tuple[Array, Array]:
         """Weight of each output's own rows, shape (K,), and of all other rows."""
         if self.y.ndim == 2:
             return self.weight @ self.y, self.weight @ (1 - self.y)
+        mass = self._mass_of_labels
+        # Sums without the output's own rows: a difference would lose the weight of rare ones.
+        others = np.where(np.eye(len(mass), dtype=bool), 0.0, mass).sum(axis=1)
+        first = len(mass) - self.shape[1]
+        return mass[first:], others[first:]
+
+    @property
+    def _mass_of_labels(self) -> Array:
+        """Weight of the rows of each class, of which there are two where one output tells them apart."""
         n_labels = max(self.shape[1], 2)
         mass: Array = np.bincount(checked_integers(self.y, n_labels), self.weight, n_labels).astype(np.float64)
-        # Sums without the output's own rows: a difference would lose the weight of rare ones.
-        others = np.where(np.eye(n_labels, dtype=bool), 0.0, mass).sum(axis=1)
-        first = n_labels - self.shape[1]
-        return mass[first:], others[first:]
+        return mass
 
     def zeros(self) -> Array:
         """Parameters of the zero model, shape (d + 1, K)."""
@@ -375,13 +386,13 @@ class Objective:
         point = self._shaped(params).astype(np.float64)
         return self.evaluate(point, self.logits(point))
 
-    def evaluate(self, params: Array, logits: Array) -> Evaluation:
-        """Evaluation of a point whose logits are known."""
+    def evaluate(self, params: Array, logits: Array, loss: float | None = None) -> Evaluation:
+        """Evaluation of a point whose logits are known, and perhaps its mean loss."""
         derivatives = None
         if self.mean_loss.one_group:
             loss, dlogits, curvature = self.mean_loss.second_order(logits)
             derivatives = dlogits, curvature
-        else:
+        elif loss is None:
             loss = self.mean_loss.value(logits)
         return Evaluation(params, logits, loss, loss + self.penalty(params), self.mean_loss, derivatives)
 
@@ -446,25 +457,42 @@ class Objective:
     def start(self, params: Array | None) -> Evaluation:
         """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
         if params is not None:
-            return self.with_best_bias(self.at(self.free_of_shift(self._shaped(params))))
+            given = self.free_of_shift(self._shaped(params)).astype(np.float64)
+            if self.mean_loss.one_group:
+                return self.with_best_bias(self.at(given))
+            # The loss and the bias's gradient of many rows together, for one exponential.
+            logits = self.logits(given)
+            loss, balance = 0.0, np.zeros((1, self.shape[1]))
+            for rows in self.mean_loss.groups():
+                share, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
+                loss += share
+                balance += (dlogits * self._row_weight[rows]).sum(axis=0, dtype=np.float64)
+            return minimize_bias(self, self.evaluate(given, logits, loss), START_BIAS[self.dtype], balance)
         point = self.zeros()
         point[-1] = self._best_constant()
         logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")
         logits[:] = point[-1]
         return self.evaluate(point, logits)
 
+    @property
+    def _row_per_label(self) -> Self:
+        """The objective with all rows of a label as one, for equal logits of all; itself if a loss tells rows apart.
+
+        Its rows are no rows of X.
+        """
+        if self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
+            return self
+        mass = self._mass_of_labels
+        return self._with(y=np.arange(len(mass)), **self._weighted(mass))
+
     def _best_constant(self) -> Array:
-        """The best bias of zero weights; rows of one label are one row then, unless the loss tells them apart."""
-        alike = self
-        if self.y.ndim == 1 and not (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
+        """The best bias of zero weights."""
+        if self.y.ndim == 1 and self.fit_intercept:
             own, others = self.label_mass
-            if self.fit_intercept and own.all() and others.all():
-                known = self.loss.best_constant(own, others)
-                if known is not None:
-                    return known
-            labels, codes = np.unique(self.y, return_inverse=True)
-            mass = np.bincount(codes, self.weight)
-            alike = self._with(y=labels, weight=mass, _row_weight=mass[:, None].astype(self.dtype))
+            known = self.loss.best_constant(own, others) if own.all() and others.all() else None
+            if known is not None:
+                return known
+        alike = self._row_per_label
         logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
         best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]
         return best
@@ -519,9 +547,9 @@ class Objective:
         params = self.free_of_shift(params)
         return Direction(params, self.logits(params)).audible()
 
-    def subspace(self, point: Evaluation, directions: list[Direction]) -> Subspace:
-        """The objective over the span of directions and the bias, around a point."""
-        return Subspace(self, point, directions)
+    def subspace(self, point: Evaluation, directions: list[Direction], gradient: Array | None = None) -> Subspace:
+        """The objective over the span of directions and the bias, around a point; its gradient there, if known."""
+        return Subspace(self, point, directions, gradient)
 
     def line_search(self, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
         """The point moved along Newton's own direction; None if nothing is gained."""

@@ -26,7 +26,7 @@ Solve = Callable[[Array], Array]
 MAX_FULL_EXACT_ORDER, MAX_FULL_ORDER = 200, 1_500
 # Its entries may be this share of those of X, or so many (1 MB in float32) in any case.
 FULL_SHARE, MIN_FULL_ENTRIES = 0.05, 1 << 18
-ROWS_PER_UNKNOWN = 6
+ROWS_PER_UNKNOWN = 4
 # A hinge's active rows are all taken up to so many per column: the blocks are then exact.
 MAX_ACTIVE_PER_COLUMN = 20
 # Sampling less than this share of the rows pays; all of them are taken otherwise.
@@ -107,9 +107,11 @@ class Blocks(Preconditioner):
 
     def __init__(self, objective: Objective, seed: int) -> None:
         super().__init__(objective)
-        self.design = Design(objective, seed)
-        self.dtype = self.design.dtype
         order, n_outputs = objective.shape
+        smooth = not objective.loss.sparse_curvature
+        # Conjugate gradients on all rows make up for what a rough background leaves out.
+        self.design = Design(objective, seed, rough=not objective.rows.dense or (n_outputs == 1 and smooth))
+        self.dtype = self.design.dtype
         n_rows = len(objective.weight)
         self.small = order <= SMALL_COLUMNS
         self.sample = order * (ROWS_PER_COLUMN_SMALL if self.small else ROWS_PER_COLUMN)
@@ -134,7 +136,7 @@ class Blocks(Preconditioner):
             return self._factor_full(point, diagonal)
         if not np.ptp(diagonal, axis=0).any():
             levels = diagonal[0].astype(np.float64)
-            blocks = [self.design.regularized(level * self.design.gram, level) for level in levels]
+            blocks = [self.design.regularized(level * self.design.background, level) for level in levels]
         elif self.exact and self.design.kept is not None:
             blocks = self._kept_blocks(self.design.kept, diagonal)
         else:
@@ -176,7 +178,7 @@ class Blocks(Preconditioner):
         chosen, boost = self.design.pick(weight, self.sample)
         share = GRAM_SHARE_SMALL if self.small else GRAM_SHARE
         sampled = self.design.weighted_gram(weight[chosen] * boost, chosen)
-        return self.design.regularized((1 - share) * sampled + (share * level) * self.design.gram, level)
+        return self.design.regularized((1 - share) * sampled + (share * level) * self.design.background, level)
 
     def _factor_full(self, point: Evaluation, diagonal: Array) -> Solve:
         """Cholesky factor of the whole Hessian, classes coupled."""

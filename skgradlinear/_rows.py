@@ -49,6 +49,10 @@ class Rows(ABC):
     def pull_squares(self, weights: Array) -> Array:
         """``sum_i (x_i - pivot)**2 weights_i'``, shape (d, K), float64."""
 
+    @abstractmethod
+    def squares(self, centre: Array, factor: Array) -> Array:
+        """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
+
     def moments(self, weight: Array) -> Moments:
         """Weighted moments of the columns of X itself, in float64; infinite where a square overflows."""
         # What overflows comes out infinite, and the objective refuses it by name.
@@ -141,6 +145,15 @@ class DenseRows(Rows):
             total += weights.T[:, where] @ block**2
         return total.T
 
+    def squares(self, centre: Array, factor: Array) -> Array:
+        """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
+        squares = np.empty(self.shape[0])
+        shift = (centre if self.pivot is None else centre - self.pivot).astype(self.dtype)
+        for where, block in self.dense_blocks():
+            block -= shift
+            squares[where] = np.square(block, out=block) @ factor.astype(self.dtype)
+        return squares
+
     def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
         """Blocks of rows of at most `BLOCK_ENTRIES` entries, each a buffer of its own."""
         n, d = self.shape
@@ -218,6 +231,16 @@ class CSRRows(Rows):
         squares = type(self.X)((self.X.data**2, self.X.indices, self.X.indptr), shape=self.X.shape)
         product: Array = squares.T @ np.ascontiguousarray(weights, self.dtype)
         return product.astype(np.float64)
+
+    def squares(self, centre: Array, factor: Array) -> Array:
+        """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
+        weighted = self.X.data * factor.astype(self.dtype)[self.X.indices]
+        weighted *= self.X.data - 2 * centre.astype(self.dtype)[self.X.indices]
+        changes = type(self.X)((weighted, self.X.indices, self.X.indptr), shape=self.X.shape)
+        product: Array = (changes @ np.ones(self.shape[1], self.dtype)).astype(np.float64)
+        # A difference: what rounding makes of rows at the centre is not negative.
+        squares: Array = np.maximum(product + float(factor @ centre**2), 0.0)
+        return squares
 
     def gram(self, weight: Array) -> Array:
         """``sum_i weight_i x_i x_i'``, shape (d, d), float64, without making rows dense."""

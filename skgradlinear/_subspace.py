@@ -38,11 +38,13 @@ RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-10}
 MAX_SPLIT_OUTPUTS = 40
 
 
-def minimize_bias(objective: Objective, point: Evaluation, target: float, max_steps: int = 30) -> Evaluation:
+def minimize_bias(
+    objective: Objective, point: Evaluation, target: float, gradient: Array | None = None, max_steps: int = 30
+) -> Evaluation:
     """The point with its bias moved until ``||d loss / d bias||_1 <= target``, or to rounding."""
     if not objective.fit_intercept:
         return point
-    return Subspace(objective, point, []).minimize(max_steps, bias_target=target)[0]
+    return Subspace(objective, point, [], gradient).minimize(max_steps, bias_target=target)[0]
 
 
 def line_search(objective: Objective, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
@@ -77,19 +79,26 @@ def rounding(objective: Objective) -> float:
 
 @dataclass(frozen=True)
 class _Place:
-    """A point of the subspace: its coefficients, value and gradient in the coefficients."""
+    """A point of the subspace: its coefficients, loss, value but for a constant, and gradient in the coefficients."""
 
     coefficients: Array
+    loss: float
     value: float
     gradient: Array
 
 
 class Subspace:
-    """The objective over the span of some directions and the bias, around a point."""
+    """The objective over the span of some directions and the bias, around a point.
 
-    def __init__(self, objective: Objective, point: Evaluation, directions: list[Direction]) -> None:
+    The gradient at the point, where it is known, says all about the subspace's gradient there.
+    """
+
+    def __init__(
+        self, objective: Objective, point: Evaluation, directions: list[Direction], gradient: Array | None = None
+    ) -> None:
         self.objective = objective
         self.origin = point
+        self.known_gradient = gradient
         self.directions = directions
         n_outputs = objective.shape[1]
         self.coupled = objective.mean_loss.coupled
@@ -134,6 +143,10 @@ class Subspace:
         """Value, and derivative in every coefficient (a row each) and in the bias (the last row)."""
         objective, origin = self.objective, self.origin
         at_origin = not coefficients.any()
+        if at_origin and self.known_gradient is not None:
+            products = [np.einsum("dk,dk->k", self.known_gradient, direction.params) for direction in self.directions]
+            gradient = np.stack([*products, self.known_gradient[-1]])
+            return _Place(coefficients, origin.loss, origin.loss, self._shared(gradient))
         loss, gradient = origin.loss if at_origin else 0.0, np.zeros(coefficients.shape)
         for rows in objective.mean_loss.groups(len(coefficients)):
             if at_origin:
@@ -149,15 +162,20 @@ class Subspace:
         a = coefficients[:-1]
         penalty = (self._linear * a).sum() + 0.5 * np.einsum("jk,jlk,lk->", a, self._gram, a)
         gradient[:-1] += self._linear + np.einsum("jlk,lk->jk", self._gram, a)
+        return _Place(coefficients, loss, loss + float(penalty), self._shared(gradient))
+
+    def _shared(self, gradient: Array) -> Array:
+        """A gradient whose outputs have one coefficient together, spread evenly over them, if they do."""
         if not self.split:
             gradient[:-1] = gradient[:-1].mean(axis=1, keepdims=True)
-        return _Place(coefficients, loss + float(penalty), gradient)
+        return gradient
 
     def _logits(self, rows: slice, coefficients: Array) -> Array:
         """Logits of a group of rows at some coefficients."""
         logits: Array = self.origin.logits[rows] + coefficients[-1].astype(self.objective.dtype)
+        scratch = np.empty_like(logits)
         for a, direction in zip(coefficients[:-1].astype(self.objective.dtype), self.directions, strict=True):
-            logits += a * direction.logits[rows]
+            logits += np.multiply(direction.logits[rows], a, out=scratch)
         return logits
 
     def _curvature(self, rows: slice, place: _Place) -> Curvature:
@@ -179,17 +197,26 @@ class Subspace:
         m, n_outputs = len(self.directions), gradient.shape[1]
         hessian = np.zeros((m + n_outputs, m + n_outputs))
         for rows in self.objective.mean_loss.groups(m + 1):
-            weight, curvature = self.objective._row_weight[rows], self._curvature(rows, place)
-            for j, direction in enumerate(self.directions):
-                product = curvature.matvec(direction.logits[rows]) * weight
+            curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
+            basis = [direction.logits[rows].T for direction in self.directions]
+            weighted = curvature.diagonal.T * weight
+            scratch = np.empty_like(weighted)
+            for j in range(m):
+                np.multiply(weighted, basis[j], out=scratch)
                 for i in range(j + 1):
-                    hessian[i, j] += np.vdot(self.directions[i].logits[rows].T, product.T)
-                hessian[j, m:] += product.sum(axis=0, dtype=np.float64)
-            hessian[m:, m:] += np.diag((curvature.diagonal * weight).sum(axis=0, dtype=np.float64))
+                    product = float(np.einsum("ki,ki->", basis[i], scratch))
+                    hessian[i, j] += product
+                    hessian[j, i] += product if i < j else 0.0
+                hessian[j, m:] += scratch.sum(axis=1)
+            hessian[m:, m:] += np.diag(weighted.sum(axis=1))
             for sign, vector in curvature.dyads:
-                hessian[m:, m:] -= sign * ((vector * weight).T @ vector)
-        # Only the upper triangle has been formed.
-        hessian[:m, :m] += np.triu(hessian[:m, :m], 1).T
+                np.multiply(vector.T, np.sqrt(weight), out=scratch)
+                heights = np.empty((m, scratch.shape[1]), scratch.dtype)
+                for j in range(m):
+                    np.einsum("ki,ki->i", scratch, basis[j], out=heights[j])
+                hessian[:m, :m] -= sign * (heights @ heights.T)
+                hessian[:m, m:] -= sign * (heights @ scratch.T)
+                hessian[m:, m:] -= sign * (scratch @ scratch.T)
         hessian[m:, :m] = hessian[:m, m:].T
         hessian[:m, :m] += self._gram.sum(axis=2)
         step = np.zeros_like(gradient)
@@ -272,15 +299,15 @@ class Subspace:
         for _ in range(MAX_SEARCH):
             found = self._place(place.coefficients + size * step)
             slope = _slopes(found.gradient, step, separate)
-            whole = (size == 1).all() and (slope <= 0).all()
-            if whole or (np.abs(slope) <= FLAT * np.abs(first)).all():
+            whole = (size == 1) & (slope <= 0)
+            if (whole | (np.abs(slope) <= FLAT * np.abs(first))).all():
                 break
             over = slope > 0
             high, high_slope = np.where(over, size, high), np.where(over, slope, high_slope)
             low, low_slope = np.where(over, low, size), np.where(over, low_slope, slope)
             share = low_slope / np.where(low_slope == high_slope, -1.0, low_slope - high_slope)
             inside = low + np.clip(np.nan_to_num(share, nan=1.0), 0.1, 0.9) * (high - low)
-            size = np.where((slope <= 0) & (size == 1), 1.0, inside)
+            size = np.where(whole, 1.0, inside)
         for _ in range(MAX_SEARCH):
             if found.value <= place.value + rounding(self.objective) * abs(place.value):
                 left = np.abs(_slopes(found.gradient, step, separate)) / np.where(first, np.abs(first), 1)
@@ -299,18 +326,18 @@ class Subspace:
         # The change of the logits is combined from the directions: a difference of logits would cancel.
         dtype = objective.dtype
         change = np.empty_like(self.origin.logits)
-        change[:] = coefficients[-1].astype(dtype)
-        for j, direction in enumerate(self.directions):
-            for rows in objective.mean_loss.groups():
-                change[rows] += coefficients[j].astype(dtype) * direction.logits[rows]
+        for rows in objective.mean_loss.groups(len(coefficients)):
+            change[rows] = coefficients[-1].astype(dtype)
+            for a, direction in zip(coefficients[:-1].astype(dtype), self.directions, strict=True):
+                change[rows] += a * direction.logits[rows]
+            if objective.shift_invariant:
+                change[rows] -= change[rows].mean(axis=1, keepdims=True)
         logits = self.origin.logits + change
         if objective.shift_invariant:
             params -= params.mean(axis=1, keepdims=True)
-            shift = change.mean(axis=1, keepdims=True)
-            change -= shift
-            logits -= shift
         noise = np.finfo(change.dtype).eps ** 0.25 * column_norms(logits)
-        return objective.evaluate(self.origin.params + params, logits), Direction(params, change).audible(noise)
+        moved = objective.evaluate(self.origin.params + params, logits, place.loss)
+        return moved, Direction(params, change).audible(noise)
 
 
 def _slopes(gradient: Array, step: Array, separate: bool) -> Array:

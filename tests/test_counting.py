@@ -176,3 +176,21 @@ def test_the_gram_of_sparse_rows_is_that_of_dense_ones(fit_intercept, standardiz
         for rows in (X, X.toarray())
     ]
     np.testing.assert_allclose(grams[0], grams[1], rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_a_rough_design_knows_the_diagonal_of_the_gram_and_the_leverage_under_it(fit_intercept, standardize, kind):
+    random = np.random.default_rng(0)
+    X = random.integers(0, 3, (400, 12)) * random.random(12)
+    options = {"sample_weight": random.integers(0, 4, 400), "fit_intercept": fit_intercept, "standardize": standardize}
+    objective = Objective(kind(X), np.arange(400) % 2, SigmoidLoss(), alpha=1e-3, **options)
+    design = Design(objective, 0, rough=True)
+    diagonal = design.gram.diagonal()
+    np.testing.assert_allclose(design.background, np.diag(diagonal), rtol=1e-10)
+    used = diagonal > 0
+    rows = Design(objective, 0).take(None)
+    np.testing.assert_allclose(
+        design.leverage, (rows[:, used] ** 2 / diagonal[used]).sum(axis=1), rtol=1e-9, atol=1e-12
+    )

@@ -58,6 +58,17 @@ def test_products_are_those_of_the_definition(name: str, block_entries: int) -> 
 
 
 @every_container
+@pytest.mark.parametrize("pivot", [np.zeros(D), PIVOT])
+def test_squares_of_rows_about_a_centre(name: str, pivot: np.ndarray, block_entries: int) -> None:
+    rows = _rows.wrap(CONTAINERS[name](X))
+    rows = rows.with_pivot(pivot) if rows.dense else rows
+    centre, factor = OFFSET.repeat(3)[:D], ROW_WEIGHT[:D]
+    found = rows.squares(centre, factor)
+    assert np.allclose(found, (X - centre) ** 2 @ factor, **near(name))
+    assert found.dtype == np.float64
+
+
+@every_container
 def test_moments_in_float64_from_any_container(name: str, block_entries: int) -> None:
     moments = _rows.wrap(CONTAINERS[name](X)).moments(ROW_WEIGHT)
     mean = ROW_WEIGHT @ X / ROW_WEIGHT.sum()

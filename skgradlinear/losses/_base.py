@@ -40,7 +40,8 @@ class Curvature:
         """Hessian of each row times the same row of `direction`, shape (n, K)."""
         product = self.diagonal * direction
         for sign, vector in self.dyads:
-            product -= sign * vector * (vector * direction).sum(axis=1, keepdims=True)
+            heights = np.einsum("ki,ki->i", vector.T, direction.T)
+            product -= vector * (sign * heights)[:, None]
         return product
 
     def take(self, rows: Indices | slice) -> Curvature:
@@ -184,15 +185,14 @@ def checked_integers(y: Labels, n_classes: int) -> NDArray[np.intp]:
 
 def signed(logits: Array, y: Labels) -> Array:
     """``t * logits`` with t = +1 for the positive outputs of each row and -1 for the others (a new array)."""
-    if y.ndim == 2:
-        if not np.isin(y, (0, 1)).all():
-            raise ValueError("an indicator y must hold zeros and ones only.")
-        return np.where(y == 1, logits, -logits)
-    n, n_outputs = logits.shape
-    if n_outputs == 1:
-        positive = checked_integers(y, 2).astype(bool)[:, None]
-        return np.where(positive, logits, -logits)
-    product = -logits
-    own = (np.arange(n), checked_integers(y, n_outputs))
-    product[own] = logits[own]
-    return product
+    if y.ndim == 1 and logits.shape[1] > 1:
+        product = -logits
+        own = (np.arange(len(logits)), checked_integers(y, logits.shape[1]))
+        product[own] = logits[own]
+        return product
+    if y.ndim == 2 and not ((y == 0) | (y == 1)).all():
+        raise ValueError("an indicator y must hold zeros and ones only.")
+    positive = y if y.ndim == 2 else checked_integers(y, 2)[:, None]
+    # A product, where a choice by a mask takes ten times as long.
+    sign = 2 * positive.astype(logits.dtype) - 1
+    return np.multiply(sign, logits, out=np.empty_like(logits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax, xlogy
 
-from ._base import DOMAIN_ROUNDING, Array, Curvature, Labels, Loss, check_logits, checked_integers, signed
+from ._base import DOMAIN_ROUNDING, Array, Curvature, Indices, Labels, Loss, check_logits, checked_integers, signed
 
 
 class SoftmaxLoss(Loss):
@@ -38,7 +38,12 @@ class SoftmaxLoss(Loss):
 
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Loss of each row, shape (n,), and ``p - e_y``, shape (n, K)."""
-        value, gradient, _ = self._expand(logits, y)
+        logits, y = check_logits(logits, y)
+        if y.ndim == 2:
+            value, gradient, _ = self._expand_soft(_shifted(logits), y)
+            return value, gradient
+        value, gradient, own, miss = self._expand(logits, y)
+        gradient[own] = miss
         return value, gradient
 
     def curvature(self, logits: Array, y: Labels) -> Curvature:
@@ -48,7 +53,13 @@ class SoftmaxLoss(Loss):
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature from one exponential."""
-        value, gradient, proba = self._expand(logits, y)
+        logits, y = check_logits(logits, y)
+        if y.ndim == 2:
+            value, gradient, proba = self._expand_soft(_shifted(logits), y)
+        else:
+            value, proba, own, miss = self._expand(logits, y)
+            gradient = proba.copy(order="K")
+            gradient[own] = miss
         return value, gradient, Curvature(proba, ((1.0, proba),))
 
     def conjugate(self, dual: Array, y: Labels) -> Array:
@@ -84,11 +95,9 @@ class SoftmaxLoss(Loss):
         shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return shifted
 
-    def _expand(self, logits: Array, y: Labels) -> tuple[Array, Array, Array]:
-        logits, y = check_logits(logits, y)
+    def _expand(self, logits: Array, y: Labels) -> tuple[Array, Array, tuple[Indices, Indices], Array]:
+        """Value, probabilities, where those of the labels are, and the gradient there."""
         exponentials = shifted = _shifted(logits)
-        if y.ndim == 2:
-            return self._expand_soft(shifted, y)
         own = (np.arange(len(logits)), checked_integers(y, logits.shape[1]))
         own_logit = shifted[own]
         np.exp(shifted, out=exponentials)
@@ -100,9 +109,7 @@ class SoftmaxLoss(Loss):
         total = others + own_exponential
         exponentials[own] = own_exponential
         proba = np.divide(exponentials, total[:, None], out=exponentials)
-        gradient = proba.copy(order="K")
-        gradient[own] = -others / total
-        return value, gradient, proba
+        return value, proba, own, -others / total
 
     def _expand_soft(self, shifted: Array, targets: Labels) -> tuple[Array, Array, Array]:
         targets = targets.astype(shifted.dtype, copy=False)
@@ -143,29 +150,53 @@ class SigmoidLoss(Loss):
 
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Loss of each row, shape (n,), and ``p - y``, shape (n, K)."""
-        value, gradient, _, _ = self._expand(logits, y)
-        return value, gradient
+        logits, y = check_logits(logits, y)
+        margins, small = self._expand(logits, y)
+        value = self._value(margins, small)
+        return value, self._gradient(margins, small, y)
+
+    def value(self, logits: Array, y: Labels) -> Array:
+        """Loss of each row, shape (n,)."""
+        return self._value(*self._expand(*check_logits(logits, y)))
+
+    def gradient(self, logits: Array, y: Labels) -> Array:
+        """``p - y``, shape (n, K)."""
+        logits, y = check_logits(logits, y)
+        return self._gradient(*self._expand(logits, y), y)
 
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """The diagonal ``p (1 - p)`` of each row."""
-        small = np.exp(-np.abs(check_logits(logits, y)[0]))
-        return Curvature(small / (1 + small) ** 2)
+        return self._curvature(_unlikely(check_logits(logits, y)[0]))
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature from one exponential."""
-        value, gradient, likely, unlikely = self._expand(logits, y)
-        return value, gradient, Curvature(likely * unlikely)
-
-    def _expand(self, logits: Array, y: Labels) -> tuple[Array, Array, Array, Array]:
-        """Value, gradient, and the probabilities of the likelier and the unlikelier label of each output."""
         logits, y = check_logits(logits, y)
+        margins, small = self._expand(logits, y)
+        value, curvature = self._value(margins, small), self._curvature(small)
+        return value, self._gradient(margins, small, y), curvature
+
+    def _expand(self, logits: Array, y: Labels) -> tuple[Array, Array]:
+        """The margins ``t z`` and ``exp(-|z|)``."""
         margins = signed(logits, y)
-        small = np.exp(-np.abs(margins))
-        value = (np.log1p(small) - np.minimum(margins, 0)).sum(axis=1)
-        likely = 1 / (1 + small)
-        unlikely = small * likely
-        miss = np.where(margins > 0, unlikely, likely)
-        return value, signed(-miss, y), likely, unlikely
+        return margins, _unlikely(margins)
+
+    def _value(self, margins: Array, small: Array) -> Array:
+        values = np.log1p(small)
+        values -= np.minimum(margins, 0)
+        value: Array = values.sum(axis=1)
+        return value
+
+    def _gradient(self, margins: Array, small: Array, y: Labels) -> Array:
+        """``-t sigma(-t z)``; takes the place of `small`."""
+        # exp(-|z|) is at most 1, which is what stands in its place for negative margins.
+        miss = np.maximum(small, margins <= 0)
+        small += 1
+        miss /= small
+        return signed(np.negative(miss, out=miss), y)
+
+    def _curvature(self, small: Array) -> Curvature:
+        total = 1 + small
+        return Curvature(small / np.square(total, out=total))
 
     def conjugate(self, dual: Array, y: Labels) -> Array:
         """``sum_k q_k log q_k + (1 - q_k) log(1 - q_k)`` of ``q = |dual|``, shape (n,); inf outside [0, 1]."""
@@ -205,6 +236,13 @@ class SigmoidLoss(Loss):
         """The outputs' probabilities scaled to sum to one (one-versus-rest), shape (n, K)."""
         proba: Array = softmax(log_expit(logits), axis=1)
         return proba
+
+
+def _unlikely(logits: Array) -> Array:
+    """``exp(-|z|)``: how much less likely than the other the unlikelier label is."""
+    small = np.abs(logits)
+    np.negative(small, out=small)
+    return np.exp(small, out=small)
 
 
 def _shifted(logits: Array) -> Array:

@@ -125,9 +125,9 @@ def descend(
     """
     gradient = objective.free_of_shift(gradient)
     direction = objective.direction(-solve(gradient))
-    moved, step = objective.subspace(point, [direction, *steps]).minimize(SEARCH_STEPS)
+    moved, step = objective.subspace(point, [direction, *steps], gradient).minimize(SEARCH_STEPS)
     if steps and point.value - moved.value <= NOTHING[objective.dtype] * abs(point.value):
         # Steps that have become all but parallel, or that hardly move the logits, can spoil the whole system.
         steps = []
-        moved, step = objective.subspace(point, [direction]).minimize(SEARCH_STEPS)
+        moved, step = objective.subspace(point, [direction], gradient).minimize(SEARCH_STEPS)
     return (None, []) if step is None else (moved, [step, *steps][:memory])

@@ -1,4 +1,4 @@
-"""The sets of the duals of a plain hinge: groups of entries, whose duals are positive and add up to 1."""
+"""The sets of the duals of a hinge: groups of entries, whose duals are positive."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from ..losses._base import Array
 class Domain(ABC):
     """One set of duals; arrays of entries have shape (E, G, n) for G groups of E entries for each of n rows.
 
-    A group with the violations ``u`` of its entries charges ``max_p p . u``, the largest of them.
+    A group with the violations ``u`` of its entries charges ``max_p p . u - cost(p)``. Its slacks are ``r = xi - u``.
     """
+
+    # Multiples of duals in the set that are in it as well, besides smaller ones.
+    most: float
 
     @abstractmethod
     def entries(self, violations: Array) -> Array:
@@ -25,15 +28,23 @@ class Domain(ABC):
 
     @abstractmethod
     def changes(self, outputs: Array) -> Array:
-        """Changes of the outputs' duals (K, n) as those of the entries, which add up to zero."""
+        """Changes of the outputs' duals (K, n) as those of the entries."""
 
     @abstractmethod
     def start(self, offsets: Array) -> Array:
-        """Duals to begin with: one half for no violation, and the other half for all violations of its group."""
+        """Duals to begin with, where ``xi`` is one more than the largest violation."""
 
     @abstractmethod
     def charge(self, violations: Array) -> Array:
-        """The largest violation of each group, shape (G, n)."""
+        """What each group is charged, shape (G, n)."""
+
+    @abstractmethod
+    def bend(self, duals: Array) -> Array:
+        """Twice the cost of the outputs' duals (K, n), which is quadratic."""
+
+    @abstractmethod
+    def lag(self, dual: Array, level: Array) -> Array:
+        """How far the ``xi`` that suit the duals are from those at hand, the level, shape (G, n)."""
 
     @abstractmethod
     def groups(self, weight: Array, offsets: Array) -> Array:
@@ -49,10 +60,23 @@ class Domain(ABC):
 
     @abstractmethod
     def response(self, curvature: Array, dviolations: Array, reach: Array) -> Array:
-        """Newton's change of the outputs' duals, ``H (du + m / p - r)``, for the entries' reach ``m / p - r``."""
+        """Newton's change of the outputs' duals, ``H (du + m / p - r)``, for the entries' reach ``m / p - r - lag``."""
 
 
-class Box(Domain):
+class Bounded(Domain):
+    """Duals that add up to 1 in each group and cost nothing: the largest violation of the group is charged."""
+
+    most = 1.0
+
+    def bend(self, duals: Array) -> Array:
+        return np.zeros_like(duals)
+
+    def lag(self, dual: Array, level: Array) -> Array:
+        # Sums of duals stay 1 whatever the level.
+        return np.zeros_like(level)
+
+
+class Box(Bounded):
     """``0 <= p <= 1``: each violation is a group with an entry of no violation, whose dual is ``1 - p``."""
 
     def entries(self, violations: Array) -> Array:
@@ -88,7 +112,7 @@ class Box(Domain):
         return response
 
 
-class Simplex(Domain):
+class Simplex(Bounded):
     """``p >= 0, sum p = 1``: the outputs of a row are the entries of its one group."""
 
     def entries(self, violations: Array) -> Array:

@@ -22,16 +22,17 @@ from .._certificate import bias_radius
 from .._design import Design
 from ..losses import CrammerSingerHinge, Loss, OneVsRestHinge, WestonWatkinsHinge
 from ..losses._base import Array
+from ._domains import Box, Domain, Simplex
 from ._forms import CrammerSinger, Form, Separate, WestonWatkins
 
 if TYPE_CHECKING:
     from .._objective import Objective
     from .._standardization import Standardization
 
-FORMS: dict[type[Loss], type[Form]] = {
-    OneVsRestHinge: Separate,
-    WestonWatkinsHinge: WestonWatkins,
-    CrammerSingerHinge: CrammerSinger,
+HINGES: dict[type[Loss], tuple[type[Form], Domain]] = {
+    OneVsRestHinge: (Separate, Box()),
+    WestonWatkinsHinge: (WestonWatkins, Box()),
+    CrammerSingerHinge: (CrammerSinger, Simplex()),
 }
 # Share of the step to the boundary that is taken (Nocedal & Wright, 2006, section 14.2).
 TO_BOUNDARY = 0.99
@@ -101,9 +102,8 @@ class CentralPath:
         self.params = objective.zeros()
         self.stiffness = np.full(order, objective.alpha)
         self.stiffness[-1] *= 0.0 if objective.fit_intercept else 1.0
-        form = FORMS[type(objective.loss)]
+        form, self.domain = HINGES[type(objective.loss)]
         self.form = form(self.columns, objective.y[self.used], self.stiffness, n_outputs)
-        self.domain = self.form.domain
         weight = objective.weight[self.used]
         self.weight = self.domain.groups(weight, self.form.offsets)
         self.mass = self.weight.sum(axis=1, keepdims=True)
@@ -126,14 +126,14 @@ class CentralPath:
         """Whether the path is the faster way to a solution: few columns, and a form that has one."""
         if not CentralPath.follows(objective):
             return False
-        form = FORMS[type(objective.loss)]
+        form, _ = HINGES[type(objective.loss)]
         costs = form.costs(len(objective.weight), *objective.shape)
         return all(cost <= limit for cost, limit in zip(costs, form.limits, strict=True))
 
     @staticmethod
     def follows(objective: Objective) -> bool:
         """Whether the rows and the loss are of the kind that has a path here."""
-        return objective.rows.dense and type(objective.loss) in FORMS
+        return objective.rows.dense and type(objective.loss) in HINGES
 
     def _begin(self, start: Waypoint) -> None:
         """Begin at a waypoint, unless rows are used that had no weight there."""
@@ -194,11 +194,11 @@ class CentralPath:
         slope, balance = pulled[:, :-1], pulled[:, -1]
         linear = (self.cost * dual).sum(axis=1)
         linear += bias * balance - bias_radius(self.objective, value, bias) * np.abs(balance)
-        curvature = (slope**2).sum(axis=1) / self.objective.alpha
+        curvature = (slope**2).sum(axis=1) / self.objective.alpha + (self.weight * self.domain.bend(dual)).sum(axis=1)
         linear, curvature = self.form.together(linear), self.form.together(curvature)
-        # Any multiple in [0, 1] of the duals bounds as well: a parabola.
-        steep = (linear < curvature) & (curvature > 0)
-        theta = np.where(steep, np.maximum(linear, 0) / np.where(steep, curvature, 1), 1.0)
+        # Multiples of the duals bound as well: a parabola.
+        bent = curvature > 0
+        theta = np.where(bent, np.clip(linear / np.where(bent, curvature, 1), 0, self.domain.most), 1.0)
         self.bound = max(self.bound, float((theta * linear - 0.5 * theta**2 * curvature).sum()))
 
     def step(self) -> bool:
@@ -240,12 +240,13 @@ class CentralPath:
         """Newton's step of parameters, violations, duals and slacks to products ``p r = target``."""
         # Slacks, and not violations: where duals may change a lot slacks are tiny, and so is their rounding.
         dual, reach = self.domain.outputs(self.dual), target / self.dual - self.room
+        lag = self.domain.lag(self.dual, (self.room + self.domain.entries(self.violations))[0])
         params, dparams, dviolations = self.params.T, np.zeros_like(self.params.T), np.zeros_like(self.violations)
-        response = self.domain.response(curvature, dviolations, reach)
+        response = self.domain.response(curvature, dviolations, reach - lag)
         for _ in range(2 if self.gap < ROUNDING else 1):
             dparams -= solve(self.stiffness * (params + dparams) + self._pull(dual + response))
             dviolations = self.form.push(dparams @ self.columns)
-            response = self.domain.response(curvature, dviolations, reach)
+            response = self.domain.response(curvature, dviolations, reach - lag)
         ddual = self.domain.changes(response)
         # One slack of a group by its product, the others by their violations: what rounds these then ends the path.
         first = (reach - self.room * ddual / self.dual)[0]

@@ -1,7 +1,8 @@
 """Fewer rows than columns: the same problem in the span of the rows.
 
 The penalty does not tell directions apart, and the loss sees those of the rows only, so that the optimal weights are
-in their span: ``Z = T Q'`` with an orthonormal Q of shape (d, n) gives ``W = Q A``, ``Z W = T A`` and ``||W|| = ||A||``.
+in their span: ``Z = T Q'`` with an orthonormal Q of shape (d, n) gives ``W = Q A``, ``Z W = T A`` and
+``||W|| = ||A||``.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Rotation:
     def suits(objective: Objective) -> bool:
         """Whether the way there and back costs less than it saves."""
         n_rows, n_columns = len(objective.weight), objective.shape[0] - 1
-        if not objective.rows.dense or not objective.alpha or objective.suits_central_path:
+        if not objective.rows.dense or not objective.alpha:
             return False
         return n_rows * MIN_COLUMNS_PER_ROW <= n_columns <= MAX_ENTRIES / n_rows
 

@@ -49,9 +49,8 @@ class Rotation:
     def suits(objective: Objective) -> bool:
         """Whether the way there and back costs less than it saves."""
         n_rows, n_columns = len(objective.weight), objective.shape[0] - 1
-        if not objective.rows.dense or not objective.alpha:
-            return False
-        return n_rows * MIN_COLUMNS_PER_ROW <= n_columns <= MAX_ENTRIES / n_rows
+        few = n_rows * MIN_COLUMNS_PER_ROW <= n_columns <= MAX_ENTRIES / n_rows
+        return bool(few and objective.rows.dense and objective.alpha)
 
     def there(self, params: Array) -> Array:
         """The part of parameters (d + 1, K) that the rows can see, shape (n + 1, K)."""

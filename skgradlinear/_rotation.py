@@ -38,10 +38,8 @@ class Rotation:
 
     def __init__(self, original: Objective) -> None:
         self.original = original
-        blocks = [
-            original.standardization.apply(block.astype(np.float64, copy=False))
-            for _, block in original.rows.dense_blocks()
-        ]
+        # Columns far from zero lose digits in blocks of float32.
+        blocks = [original.standardization.apply(block) for _, block in original.in_float64().rows.dense_blocks()]
         self.basis, triangle = qr(np.vstack(blocks).T, mode="economic", overwrite_a=True, check_finite=False)
         self.objective = original.on_standardized(np.ascontiguousarray(triangle.T))
 

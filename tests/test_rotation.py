@@ -46,6 +46,14 @@ def test_it_is_the_same_objective(loss, fit_intercept, standardize):
     assert objective.value(seen) < objective.value(anything)
 
 
+def test_rows_of_float32_are_rotated_in_float64():
+    objective = wide(SoftmaxLoss(), dtype=np.float32)
+    rotation = objective.rotation()
+    rotated = np.random.default_rng(1).standard_normal(rotation.objective.shape)
+    logits = objective.in_float64().logits(rotation.back(rotated))
+    assert_allclose(rotation.objective.logits(rotated), logits, atol=1e-13 * np.abs(logits).max())
+
+
 @each_loss
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_the_solution_is_certified_for_the_columns(loss, dtype, monkeypatch):

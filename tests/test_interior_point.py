@@ -203,6 +203,13 @@ def test_separable_rows_with_hardly_a_penalty_take_few_steps(loss, n_classes):
     assert result.n_iter <= 50
 
 
+def test_a_path_is_not_given_up_while_its_certificate_improves():
+    """Products of slacks and duals say nothing of how far parameters are from balance."""
+    X, y, weight = blobs(4, n_rows=80)
+    result = interior_point(Objective(X, y, OneVsRestHinge(), alpha=1e-7, sample_weight=weight), tol=1e-9)
+    assert result.status is Status.CONVERGED
+
+
 def test_indicator_rows_are_separate_problems():
     X, _, weight = blobs(2)
     random = np.random.default_rng(3)

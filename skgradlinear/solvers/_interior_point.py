@@ -89,7 +89,7 @@ def interior_point(
     best, found = np.inf, path.params
     if params is not None:
         best, found = path.compare(params, state.dual if isinstance(state, Centre) else None), params
-    gaps: list[float] = []
+    gaps: list[tuple[float, float]] = []
     for n_iter in range(max_iter + 1):
         value = path.assess()
         if value < best:
@@ -106,9 +106,11 @@ def interior_point(
         if stopped:
             status = Status.INTERRUPTED
             break
-        gaps.append(path.gap)
-        stuck = n_iter >= LONGEST or (n_iter >= PATIENCE and gaps[-1] > PROGRESS * gaps[-1 - PATIENCE])
-        stuck = stuck or gaps[-1] <= LEAST_GAP
+        # Products can be small long before parameters are anywhere near.
+        gaps.append((path.gap, best - path.bound))
+        stuck = n_iter >= LONGEST or path.gap <= LEAST_GAP
+        if n_iter >= PATIENCE:
+            stuck = stuck or all(now > PROGRESS * past for now, past in zip(gaps[-1], gaps[-1 - PATIENCE], strict=True))
         if n_iter < max_iter and (stuck or not path.step()):
             status = Status.STALLED
             break

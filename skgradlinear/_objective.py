@@ -496,7 +496,7 @@ class Objective:
         return self.with_loss(self.loss.smoothed(mu, centre))
 
     def central_path(self, start: Waypoint | None = None) -> CentralPath:
-        """The central path of a plain hinge, for the interior point method."""
+        """The central path of a hinge, for the interior point method."""
         return CentralPath(self, start)
 
     def rotation(self) -> Rotation | None:

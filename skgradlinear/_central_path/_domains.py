@@ -152,3 +152,48 @@ class Simplex(Bounded):
         for _ in range(2):
             heights = heights - (curvature * heights).sum(axis=0) / total
         return curvature * heights
+
+
+class Ray(Domain):
+    """``p >= 0`` at a cost of ``p^2 / 4``: each violation is a group of its own, whose ``xi = p / 2`` is squared."""
+
+    most = np.inf
+
+    def entries(self, violations: Array) -> Array:
+        return violations[None]
+
+    def outputs(self, entries: Array) -> Array:
+        own: Array = entries[0]
+        return own
+
+    def changes(self, outputs: Array) -> Array:
+        return outputs[None]
+
+    def start(self, offsets: Array) -> Array:
+        return 2 * (offsets[None] + 1)
+
+    def charge(self, violations: Array) -> Array:
+        charged: Array = np.maximum(violations, 0) ** 2
+        return charged
+
+    def bend(self, duals: Array) -> Array:
+        bend: Array = duals**2 / 2
+        return bend
+
+    def lag(self, dual: Array, level: Array) -> Array:
+        lag: Array = dual[0] / 2 - level
+        return lag
+
+    def groups(self, weight: Array, offsets: Array) -> Array:
+        return weight * offsets
+
+    def feasible(self, duals: Array) -> Array:
+        return np.maximum(duals, 0)
+
+    def curvature(self, dual: Array, room: Array) -> Array:
+        curvature: Array = 1 / (room / dual + 0.5)[0]
+        return curvature
+
+    def response(self, curvature: Array, dviolations: Array, reach: Array) -> Array:
+        response: Array = curvature * (dviolations + reach[0])
+        return response

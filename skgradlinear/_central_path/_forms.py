@@ -1,4 +1,4 @@
-"""The forms of plain hinges: their violations, and the Newton systems of their central paths."""
+"""The forms of hinges: their violations, and the Newton systems of their central paths."""
 
 from __future__ import annotations
 
@@ -32,9 +32,6 @@ class Form(ABC):
     """
 
     offsets: Array
-    # Up to these costs the path is the faster way; beyond any of them smoothing around centres is as fast or faster.
-    # Measured, with the folds of a calibration and without.
-    limits = 3e8, 400, 1 << 18
 
     def __init__(self, columns: Array, y: Labels, stiffness: Array, n_outputs: int) -> None:
         self.columns = columns
@@ -170,8 +167,6 @@ class WestonWatkins(_Coupled):
 
 class CrammerSinger(_Coupled):
     """Crammer-Singer: two classes of a row are coupled by ``t_k t_l / sum(t)``, whichever is its own."""
-
-    limits = 1e8, 400, 1 << 15
 
     @staticmethod
     def costs(n_rows: int, order: int, n_outputs: int) -> tuple[int, int, int]:

@@ -1,13 +1,17 @@
-"""The central path of a plain hinge: Newton steps from all rows at once.
+"""The central path of a hinge, plain or squared: Newton steps from all rows at once.
 
-A hinge charges the largest violation of each of its groups of entries, ``min xi`` with the slacks ``r = xi - u >= 0``
-of the violations ``u = off + M z``. With duals ``p > 0`` that add up to 1 in each group, the points of the path solve,
-for a barrier ``m`` that falls to zero,
+A plain hinge charges the largest violation of each of its groups of entries, ``min xi`` with the slacks
+``r = xi - u >= 0`` of the violations ``u = off + M z``. With duals ``p > 0`` that add up to 1 in each group, the points
+of the path solve, for a barrier ``m`` that falls to zero,
 
     p r = m    for every entry,    alpha W + sum_i w_i z_i (M' p_i)' = 0,    sum_i w_i M' p_i = 0
 
 Newton's step on them eliminates the slacks: ``dp = H (du + m / p - r)`` with ``H = diag(t) - t t' / sum(t)``,
 ``t = p / r``, over each group, which leaves a system with the Hessian of a smooth loss in the parameters.
+
+A squared hinge has ``min xi^2`` for each entry on its own, and ``p = 2 xi`` in the place of the sum: ``H`` is
+``1 / (r / p + 1/2)``. Where steps of different lengths have kept the duals from that, ``p / 2 - xi`` is taken from
+``m / p - r``.
 """
 
 from __future__ import annotations
@@ -20,19 +24,39 @@ import numpy as np
 
 from .._certificate import bias_radius
 from .._design import Design
-from ..losses import CrammerSingerHinge, Loss, OneVsRestHinge, WestonWatkinsHinge
+from ..losses import (
+    CrammerSingerHinge,
+    Loss,
+    OneVsRestHinge,
+    OneVsRestSquaredHinge,
+    WestonWatkinsHinge,
+    WestonWatkinsSquaredHinge,
+)
 from ..losses._base import Array
-from ._domains import Box, Domain, Simplex
+from ._domains import Box, Domain, Ray, Simplex
 from ._forms import CrammerSinger, Form, Separate, WestonWatkins
 
 if TYPE_CHECKING:
     from .._objective import Objective
     from .._standardization import Standardization
 
-HINGES: dict[type[Loss], tuple[type[Form], Domain]] = {
-    OneVsRestHinge: (Separate, Box()),
-    WestonWatkinsHinge: (WestonWatkins, Box()),
-    CrammerSingerHinge: (CrammerSinger, Simplex()),
+Limits = tuple[float, int, int]
+# Up to these costs (see `Form.costs`) the path is the faster way; beyond any of them smoothing around centres is as
+# fast or faster. Measured, with the folds of a calibration and without.
+BOX: Limits = 3e8, 400, 1 << 18
+SIMPLEX: Limits = 1e8, 400, 1 << 15
+# Newton's steps on a squared hinge are as cheap, and few unless rows can be separated: then those at the margin change
+# sides a few at a time. Fewer rows than twice the unknowns of an output mostly can (Cover, 1965).
+SEPARABLE_ROWS = 2
+SEPARABLE: Limits = 3e8, 1000, 1 << 18
+SQUARED: Limits = 4e6, 1000, 1 << 18
+# The form and the domain of a hinge, and its limits for rows that can always be separated and for others.
+HINGES: dict[type[Loss], tuple[type[Form], Domain, Limits, Limits]] = {
+    OneVsRestHinge: (Separate, Box(), BOX, BOX),
+    WestonWatkinsHinge: (WestonWatkins, Box(), BOX, BOX),
+    CrammerSingerHinge: (CrammerSinger, Simplex(), SIMPLEX, SIMPLEX),
+    OneVsRestSquaredHinge: (Separate, Ray(), SEPARABLE, SQUARED),
+    WestonWatkinsSquaredHinge: (WestonWatkins, Ray(), SEPARABLE, SQUARED),
 }
 # Share of the step to the boundary that is taken (Nocedal & Wright, 2006, section 14.2).
 TO_BOUNDARY = 0.99
@@ -70,7 +94,7 @@ class Waypoint:
 
 
 class CentralPath:
-    """Iterates of Mehrotra's predictor-corrector method for a plain hinge, in float64.
+    """Iterates of Mehrotra's predictor-corrector method for a hinge, in float64.
 
     Mehrotra (1992), "On the implementation of a primal-dual interior point method"; Ferris & Munson (2002),
     "Interior-point methods for massive support vector machines".
@@ -86,9 +110,9 @@ class CentralPath:
     def __init__(self, objective: Objective, start: Waypoint | None = None) -> None:
         if not self.follows(objective):
             raise ValueError(
-                "the interior point method needs dense rows and a one-versus-rest, Weston-Watkins or Crammer-Singer "
-                f"hinge; got {'dense' if objective.rows.dense else 'sparse'} rows and {objective.loss!r}. Use "
-                "'recentred', or 'auto'."
+                f"solver interior_point does not fit {objective.loss!r} with alpha={objective.alpha:g} on "
+                f"{'dense' if objective.rows.dense else 'sparse'} rows; it needs a one-versus-rest, Weston-Watkins or "
+                "Crammer-Singer hinge (the first two may be squared), a positive alpha and dense rows. Use 'auto'."
             )
         objective = objective.in_float64()
         self.objective = objective
@@ -102,7 +126,7 @@ class CentralPath:
         self.params = objective.zeros()
         self.stiffness = np.full(order, objective.alpha)
         self.stiffness[-1] *= 0.0 if objective.fit_intercept else 1.0
-        form, self.domain = HINGES[type(objective.loss)]
+        form, self.domain, *_ = HINGES[type(objective.loss)]
         self.form = form(self.columns, objective.y[self.used], self.stiffness, n_outputs)
         weight = objective.weight[self.used]
         self.weight = self.domain.groups(weight, self.form.offsets)
@@ -126,14 +150,15 @@ class CentralPath:
         """Whether the path is the faster way to a solution: few columns, and a form that has one."""
         if not CentralPath.follows(objective):
             return False
-        form, _ = HINGES[type(objective.loss)]
-        costs = form.costs(len(objective.weight), *objective.shape)
-        return all(cost <= limit for cost, limit in zip(costs, form.limits, strict=True))
+        form, _, separable, others = HINGES[type(objective.loss)]
+        n_rows, order = len(objective.weight), objective.shape[0]
+        limits = separable if n_rows < SEPARABLE_ROWS * order else others
+        return all(cost <= limit for cost, limit in zip(form.costs(n_rows, *objective.shape), limits, strict=True))
 
     @staticmethod
     def follows(objective: Objective) -> bool:
-        """Whether the rows and the loss are of the kind that has a path here."""
-        return objective.rows.dense and type(objective.loss) in HINGES
+        """Whether the problem is of the kind that has a path here."""
+        return bool(objective.rows.dense and objective.alpha and type(objective.loss) in HINGES)
 
     def _begin(self, start: Waypoint) -> None:
         """Begin at a waypoint, unless rows are used that had no weight there."""

@@ -100,11 +100,12 @@ class Recentred(Solver):
 
 
 class InteriorPoint(Solver):
-    """Newton steps along the central path as a solver object, for plain hinges.
+    """Newton steps along the central path as a solver object, for hinges.
 
     It needs dense rows, and takes time in proportion to the square of the number of columns; for the hinge of Crammer
     and Singer, to the square of the number of classes as well. All is computed in float64. Where rounding ends the path
-    before the gap is small enough, smoothing around centres goes on from its duals.
+    before the gap is small enough, smoothing around centres goes on from its duals, or for squared hinges
+    `subspace_newton` from its point.
 
     See Also
     --------
@@ -136,7 +137,8 @@ class InteriorPoint(Solver):
         )
         if path.status is not Status.STALLED:
             return path
-        return Recentred()._minimize(objective, path.params, options.after(path)).after(path)
+        rest = Recentred() if objective.non_smooth else SubspaceNewton()
+        return rest._minimize(objective, path.params, options.after(path)).after(path)
 
 
 SOLVERS: dict[str, Solver] = {
@@ -171,9 +173,9 @@ def solve(
     params : ndarray of shape (d + 1, K), default=None
         Start, zeros if None.
     solver : {"auto", "subspace_newton", "interior_point", "recentred", "lbfgs"} or Solver, default="auto"
-        "auto" is "subspace_newton" for losses without kinks; for the others "interior_point" where dense columns
-        are few, and else "recentred". Where dense rows are fewer than half the columns, it solves the same problem in
-        the span of the rows.
+        "auto" is "interior_point" for plain hinges of few dense columns and squared ones of few dense rows,
+        "recentred" for other plain hinges, and "subspace_newton" for all else. Where dense rows are fewer than half
+        the columns, it solves the same problem in the span of the rows.
     tol : float, default=1e-4
         Relative duality gap to stop at.
     max_iter : int, default=1000
@@ -247,6 +249,6 @@ def _rotated(rotation: Rotation, params: Array | None, options: Options) -> Resu
 
 
 def _choice(objective: Objective) -> str:
-    if not objective.non_smooth:
-        return "subspace_newton"
-    return "interior_point" if objective.suits_central_path else "recentred"
+    if objective.suits_central_path:
+        return "interior_point"
+    return "recentred" if objective.non_smooth else "subspace_newton"

@@ -508,6 +508,11 @@ class Objective:
         """Whether following the central path is the way to solve this problem."""
         return CentralPath.suits(self)
 
+    @property
+    def has_way_out(self) -> bool:
+        """Whether the central path solves this smooth problem if Newton steps on it turn out to be many."""
+        return not self.non_smooth and CentralPath.suits(self, separable=True)
+
     def maximizer(self, point: Evaluation) -> Array:
         """The duals of a smoothed hinge at a point, shape (n, K)."""
         if not isinstance(self.loss, SmoothedLoss):

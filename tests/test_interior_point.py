@@ -314,6 +314,35 @@ def test_it_is_the_default_of_squared_hinges_of_few_rows():
         assert solve(free, max_iter=1).n_iter <= 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_squared_hinges_that_take_many_steps_go_on_along_the_path(dtype):
+    random = np.random.default_rng(0)
+    y = np.arange(4_000) % 2
+    X = (random.standard_normal((2, 35))[y] + random.standard_normal((4_000, 35))).astype(dtype)
+    seen = []
+
+    def solution(**options):
+        seen.clear()
+        return solve(objective, tol=1e-4, callback=lambda i, _: seen.append(i.n_iter) and False, **options)
+
+    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1e-6)
+    assert not objective.suits_central_path
+    result = solution()
+    alone = subspace_newton(objective.in_float64(), tol=1e-4)
+    assert result.status is Status.CONVERGED
+    assert result.value - result.gap <= alone.value
+    assert alone.value - alone.gap <= result.value
+    assert 40 < result.n_iter < alone.n_iter
+    assert [iteration.n_iter for iteration in result.history] == list(range(result.n_iter + 1))
+    assert sorted(set(seen)) == list(range(result.n_iter + 1))
+    # The limit of steps is that of both.
+    assert solution(max_iter=20).n_iter == 20
+    assert solution(max_iter=42).n_iter == 42
+    # Where few steps suffice there is no other way.
+    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1.0)
+    assert np.array_equal(solution().params, solution(solver="subspace_newton").params)
+
+
 coupled = pytest.mark.parametrize(
     "loss", [WestonWatkinsHinge(), CrammerSingerHinge(), WestonWatkinsSquaredHinge()], ids=repr
 )

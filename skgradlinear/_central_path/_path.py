@@ -146,13 +146,16 @@ class CentralPath:
         self.bound = 0.0
 
     @staticmethod
-    def suits(objective: Objective) -> bool:
-        """Whether the path is the faster way to a solution: few columns, and a form that has one."""
+    def suits(objective: Objective, *, separable: bool = False) -> bool:
+        """Whether the path is the faster way to a solution: few columns, and a form that has one.
+
+        For a squared hinge also few rows, unless rows are known to be separable, or nearly.
+        """
         if not CentralPath.follows(objective):
             return False
-        form, _, separable, others = HINGES[type(objective.loss)]
+        form, _, wide, narrow = HINGES[type(objective.loss)]
         n_rows, order = len(objective.weight), objective.shape[0]
-        limits = separable if n_rows < SEPARABLE_ROWS * order else others
+        limits = wide if separable or n_rows < SEPARABLE_ROWS * order else narrow
         return all(cost <= limit for cost, limit in zip(form.costs(n_rows, *objective.shape), limits, strict=True))
 
     @staticmethod

@@ -141,6 +141,11 @@ class InteriorPoint(Solver):
         return rest._minimize(objective, path.params, options.after(path)).after(path)
 
 
+# Newton steps on a squared hinge zigzag between kinks if they are not done after so many: they have taken about as long
+# as the central path then, and are mostly far from done.
+MANY_STEPS = 40
+
+
 SOLVERS: dict[str, Solver] = {
     "subspace_newton": SubspaceNewton(),
     "lbfgs": LBFGS(),
@@ -174,8 +179,9 @@ def solve(
         Start, zeros if None.
     solver : {"auto", "subspace_newton", "interior_point", "recentred", "lbfgs"} or Solver, default="auto"
         "auto" is "interior_point" for plain hinges of few dense columns and squared ones of few dense rows,
-        "recentred" for other plain hinges, and "subspace_newton" for all else. Where dense rows are fewer than half
-        the columns, it solves the same problem in the span of the rows.
+        "recentred" for other plain hinges, and "subspace_newton" for all else; where that takes many steps on a
+        squared hinge, "interior_point" goes on. Where dense rows are fewer than half the columns, it solves the same
+        problem in the span of the rows.
     tol : float, default=1e-4
         Relative duality gap to stop at.
     max_iter : int, default=1000
@@ -219,9 +225,8 @@ def solve(
             if draft.status is not Status.CONVERGED or draft.measure <= tol:
                 return draft
             # Rounding of the way back: the original problem has the last word.
-            last = SOLVERS[_choice(objective)]
-            return last.solve(objective, draft.params, **vars(options.after(draft))).after(draft)
-        solver = _choice(objective)
+            return _solved(objective, draft.params, options.after(draft)).after(draft)
+        return _solved(objective, params, options)
     if not isinstance(solver, Solver):
         if solver not in SOLVERS:
             raise ValueError(f"solver must be 'auto', one of {sorted(SOLVERS)} or a solver object; got {solver!r}.")
@@ -234,9 +239,8 @@ def _rotated(rotation: Rotation, params: Array | None, options: Options) -> Resu
     callback = options.callback
     if callback is not None:
         options = replace(options, callback=lambda i, rotated: callback(i, rotation.back(rotated)))
-    solver = SOLVERS[_choice(rotation.objective)]
     start = None if params is None else rotation.there(params)
-    found = solver.solve(rotation.objective, start, **vars(options))
+    found = _solved(rotation.objective, start, options)
     original = rotation.original.in_float64()
     back = rotation.back(found.params)
     value = original.value(back)
@@ -248,7 +252,16 @@ def _rotated(rotation: Rotation, params: Array | None, options: Options) -> Resu
     return replace(found, params=back, value=value, gap=gap, measure=original.relative_gap(value, gap), state=state)
 
 
-def _choice(objective: Objective) -> str:
+def _solved(objective: Objective, params: Array | None, options: Options) -> Result:
+    """The solution by the solver that suits the problem."""
     if objective.suits_central_path:
-        return "interior_point"
-    return "recentred" if objective.non_smooth else "subspace_newton"
+        return SOLVERS["interior_point"].solve(objective, params, **vars(options))
+    if objective.non_smooth:
+        return SOLVERS["recentred"].solve(objective, params, **vars(options))
+    newton = SOLVERS["subspace_newton"]
+    if not objective.has_way_out or options.max_iter <= MANY_STEPS:
+        return newton.solve(objective, params, **vars(options))
+    draft = newton.solve(objective, params, **vars(replace(options, max_iter=MANY_STEPS)))
+    if draft.status in (Status.CONVERGED, Status.INTERRUPTED):
+        return draft
+    return SOLVERS["interior_point"].solve(objective, draft.params, **vars(options.after(draft))).after(draft)

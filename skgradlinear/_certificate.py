@@ -25,9 +25,9 @@ from .losses._base import Array
 if TYPE_CHECKING:
     from ._objective import Objective
 
-# An output without a row on one side has no best bias: its loss falls for ever, and this many logits further out it has
-# fallen below all rounding.
-ENDLESS = 100.0
+# An output without a row on one side has no best bias: its loss falls for ever, and this many logits further out than
+# where any row is charged for it, it has fallen below all rounding. Shares below rounding are none.
+ENDLESS, LEAST_SHARE = 100.0, 1e-16
 # Relative gaps are relative to the objective, but to no less than this share of the loss of the zero model: the
 # objective of separable data tends to zero with alpha, and so must the digits asked of it.
 VALUE_FLOOR = 1e-10
@@ -87,19 +87,23 @@ def bias_radius(objective: Objective, value: float, bias: Array) -> Array:
 
         b_j - b_c <= value / p + ||w_j - w_c|| ||m_c||,    ||m_c||^2 <= spread / p,    ||W||^2 <= 2 value / alpha
 
-    with the mean ``m_c`` of these rows and the mean squared norm, `spread`, of all.
+    with the mean ``m_c`` of these rows and the mean squared norm, `spread`, of all. A class k without rows has its bias
+    where no row is charged for it: as ``z_iy - z_ik >= b_y - b_k - ||w_y - w_k|| ||z_i||``, well below all of these.
     """
     own, others = objective.label_mass
     coupled = objective.shift_invariant
     # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
     share = own if coupled else np.minimum(own, others)
-    used = share > 0
+    used = share > LEAST_SHARE
     share = np.where(used, share, 1.0)
     value += objective.loss.shortfall(len(share))
-    width = (4.0 if coupled else 2.0) * value * objective.spread / objective.alpha
-    reach = value / share + np.sqrt(width / share)
+    square = (4.0 if coupled else 2.0) * value / objective.alpha
+    reach = value / share + np.sqrt(square * objective.spread / share)
+    endless = ENDLESS
+    if coupled and not used.all():
+        endless += float(reach[used].max()) + float(np.sqrt(square)) * objective.longest_row
     from_bias = bias.max() - bias if coupled else np.abs(bias)
-    return np.where(used, reach, ENDLESS) + from_bias
+    return np.where(used, reach, endless) + from_bias
 
 
 def dual_value(objective: Objective, dual: Callable[[slice], Array], value: float, bias: Array) -> float:

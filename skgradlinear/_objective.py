@@ -198,7 +198,7 @@ class Objective:
 
     def _with(self, **changes: Any) -> Self:
         other = copy.copy(self)
-        for name in ("label_mass", "loss_at_zero", "mean_loss", "spread"):
+        for name in ("label_mass", "loss_at_zero", "longest_row", "mean_loss", "spread"):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
@@ -296,7 +296,18 @@ class Objective:
         standardization, weight = self.standardization, self._row_weight
         mean = standardization.mean - standardization.pivot
         squares = self.rows.pull_squares(weight)[:, 0] - 2 * mean * self.rows.pull(weight)[:, 0] + mean**2
-        return max(float(squares @ standardization.inverse_scale**2), 0.0)
+        # Differences of large sums: what rounding may have taken is given back, as this is an upper bound.
+        rounding = 8 * np.finfo(self.dtype).eps * (np.abs(squares) + mean**2)
+        return float((np.maximum(squares, 0) + rounding) @ standardization.inverse_scale**2)
+
+    @cached_property
+    def longest_row(self) -> float:
+        """The largest ``||z_i||`` of a row with a weight."""
+        longest = 0.0
+        for where, block in self.rows.dense_blocks():
+            rows = self.standardization.apply(block)[self.weight[where] > 0]
+            longest = max(longest, float(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64).max(initial=0.0))))
+        return longest
 
     @cached_property
     def mean_loss(self) -> MeanLoss:
@@ -333,12 +344,12 @@ class Objective:
 
     def value(self, params: Array) -> float:
         """Objective at `params`: half a pass over X."""
-        params = self._shaped(params)
+        params = self.shaped(params)
         return self.mean_loss.value(self.logits(params)) + self.penalty(params)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         """Objective and its (sub)gradient, in the shape of `params`: one pass over X."""
-        point = self._shaped(params)
+        point = self.shaped(params)
         logits = self.logits(point)
         loss = 0.0
         for rows in self.mean_loss.groups():
@@ -350,11 +361,11 @@ class Objective:
 
     def hessp(self, params: Array, direction: Array) -> Array:
         """Hessian at `params` times `direction`, in its shape: one and a half passes over X."""
-        return self.hessp_at(self.at(params), self._shaped(direction)).reshape(np.shape(direction))
+        return self.hessp_at(self.at(params), self.shaped(direction)).reshape(np.shape(direction))
 
     def along(self, params: Array, direction: Array) -> Line:
         """The objective on the line ``params + step * direction``; pricing a step does not touch X."""
-        moved = self._shaped(direction)
+        moved = self.shaped(direction)
         return Line(self, self.at(params), Direction(moved, self.logits(moved)))
 
     def duality_gap(self, params: Array) -> float:
@@ -373,7 +384,7 @@ class Objective:
 
     def to_original_units(self, params: Array) -> tuple[Array, Array]:
         """Coefficients (d, K) and intercept (K,) of the columns of X as they are."""
-        return self.standardization.to_original_units(self._shaped(params))
+        return self.standardization.to_original_units(self.shaped(params))
 
     # What solvers use: points carry their logits, so that only new directions and gradients touch X.
 
@@ -383,7 +394,7 @@ class Objective:
 
     def at(self, params: Array) -> Evaluation:
         """Everything known at `params`: half a pass over X."""
-        point = self._shaped(params).astype(np.float64)
+        point = self.shaped(params).astype(np.float64)
         return self.evaluate(point, self.logits(point))
 
     def evaluate(self, params: Array, logits: Array, loss: float | None = None) -> Evaluation:
@@ -457,7 +468,7 @@ class Objective:
     def start(self, params: Array | None) -> Evaluation:
         """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
         if params is not None:
-            given = self.free_of_shift(self._shaped(params)).astype(np.float64)
+            given = self.free_of_shift(self.shaped(params)).astype(np.float64)
             if self.mean_loss.one_group:
                 return self.with_best_bias(self.at(given))
             # The loss and the bias's gradient of many rows together, for one exponential.
@@ -524,7 +535,7 @@ class Objective:
         return self.with_loss(self.loss.smoothed(mu, centre))
 
     def central_path(self, start: Waypoint | None = None) -> CentralPath:
-        """The central path of a plain hinge, for the interior point method."""
+        """The central path of a hinge, for the interior point method."""
         return CentralPath(self, start)
 
     def rotation(self) -> Rotation | None:
@@ -535,6 +546,11 @@ class Objective:
     def suits_central_path(self) -> bool:
         """Whether following the central path is the way to solve this problem."""
         return CentralPath.suits(self)
+
+    @property
+    def has_way_out(self) -> bool:
+        """Whether the central path solves this smooth problem if Newton steps on it turn out to be many."""
+        return not self.non_smooth and CentralPath.suits(self, separable=True)
 
     def maximizer(self, point: Evaluation) -> Array:
         """The duals of a smoothed hinge at a point, shape (n, K)."""
@@ -578,7 +594,7 @@ class Objective:
         gradient[:-1] += self.alpha * params[:-1]
         return gradient
 
-    def _shaped(self, params: ArrayLike) -> Array:
+    def shaped(self, params: ArrayLike) -> Array:
         array = np.asarray(params)
         if array.shape not in (self.shape, (self.shape[0] * self.shape[1],)):
             raise ValueError(f"params must have shape {self.shape}, or be that array flattened; got {array.shape}.")

@@ -40,25 +40,28 @@ class Rotation:
 
     def __init__(self, original: Objective) -> None:
         self.original = original
-        blocks = [
-            original.standardization.apply(block.astype(np.float64, copy=False))
-            for _, block in original.rows.dense_blocks()
-        ]
+        # Columns far from zero lose digits in blocks of float32.
+        blocks = [original.standardization.apply(block) for _, block in original.in_float64().rows.dense_blocks()]
         n_rows = len(original.weight)
         # Q stays the product of reflections that it comes as: to form it takes as long as to find it.
         self._reflections, triangle = qr(np.vstack(blocks).T, mode="raw", overwrite_a=True, check_finite=False)
-        self.objective = original.on_standardized(np.ascontiguousarray(triangle[:n_rows].T))
+        rows = np.ascontiguousarray(triangle[:n_rows].T)
+        # Rows that depend on each other, as centred ones do, leave columns of nothing but rounding, which the penalty
+        # would not tell from others.
+        size = np.sqrt(np.einsum("ij,ij->j", rows, rows))
+        rows[:, size <= n_rows * np.finfo(np.float64).eps * size.max(initial=0.0)] = 0.0
+        self.objective = original.on_standardized(rows)
 
     @staticmethod
     def suits(objective: Objective) -> bool:
         """Whether the way there and back costs less than it saves."""
         n_rows, n_columns = len(objective.weight), objective.shape[0] - 1
-        if not objective.rows.dense or not objective.alpha or objective.suits_central_path:
-            return False
-        return bool(n_rows * MIN_COLUMNS_PER_ROW <= n_columns <= MAX_ENTRIES / n_rows)
+        few = n_rows * MIN_COLUMNS_PER_ROW <= n_columns <= MAX_ENTRIES / n_rows
+        return bool(few and objective.rows.dense and objective.alpha)
 
     def there(self, params: Array) -> Array:
         """The part of parameters (d + 1, K) that the rows can see, shape (n + 1, K)."""
+        params = self.original.shaped(params).astype(np.float64)
         seen = self._reflected(params[:-1], "T")[: self.objective.shape[0] - 1]
         return np.vstack([seen, params[-1:]])
 

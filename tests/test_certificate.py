@@ -13,8 +13,16 @@ from zoo import HINGES, LIKELIHOODS, PUBLIC, SMOOTH, SMOOTHED, SQUARED, known, p
 
 from skgradlinear import Objective, SoftmaxClassifier
 from skgradlinear._certificate import ENDLESS, VALUE_FLOOR, bias_radius, dual_value
-from skgradlinear.losses import Loss, NonSmoothLoss, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
-from skgradlinear.solvers import solve
+from skgradlinear.losses import (
+    CrammerSingerHinge,
+    Loss,
+    NonSmoothLoss,
+    SigmoidLoss,
+    SoftmaxLoss,
+    WestonWatkinsHinge,
+    WestonWatkinsSquaredHinge,
+)
+from skgradlinear.solvers import Status, solve
 
 EPS = np.finfo(np.float64).eps
 # What the references themselves may be off, from above.
@@ -138,6 +146,33 @@ def test_the_best_bias_is_within_the_radius(loss: Loss, seed: int) -> None:
             if objective.shift_invariant:
                 bias, found = bias - bias.max(), found - found.max()
             assert (np.abs(found - bias) <= bias_radius(objective, value, params[-1])).all()
+
+
+@pytest.mark.parametrize(
+    "loss", [WestonWatkinsHinge(), WestonWatkinsSquaredHinge(), CrammerSingerHinge(), SoftmaxLoss()]
+)
+def test_a_class_without_weight_is_charged_nowhere(loss: Loss) -> None:
+    """Also not by a far outlier that hardly counts, whose own logit is hundreds below the largest bias."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal((51, 1))
+    y = (X[:, 0] > 0).astype(int)
+    weight = np.ones(51)
+    X[0], y[0], weight[0] = -4000, 1, 1e-7
+    y[50], weight[50] = 2, 0
+    objective = Objective(X, y, loss, alpha=1e-3, standardize=False, sample_weight=weight)
+    found = solve(objective, tol=1e-4)
+    further = found.params.copy()
+    further[-1, 2] = -1e6
+    assert found.status is Status.CONVERGED
+    assert found.value - found.gap <= objective.value(further)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_weights_below_rounding_are_none(name: str) -> None:
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((60, 3)), np.arange(60) % 3
+    found = solve(Objective(X, y, PUBLIC[name], alpha=0.1, sample_weight=np.where(y == 2, 1e-320, 1.0)), tol=1e-4)
+    assert found.measure <= 1e-4
 
 
 @pytest.mark.parametrize("far", [0.0, 1e4])

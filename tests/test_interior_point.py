@@ -1,4 +1,4 @@
-"""The central path of plain hinges: where it leads, what it proves, and what it keeps on the way."""
+"""The central path of hinges: where it leads, what it proves, and what it keeps on the way."""
 
 import numpy as np
 import pytest
@@ -6,22 +6,37 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.optimize import brentq, linprog
+from scipy.optimize import brentq, linprog, minimize
 
 from skgradlinear import LinearSVMClassifier, Objective
 from skgradlinear._central_path import Waypoint
-from skgradlinear.losses import CrammerSingerHinge, OneVsRestHinge, SigmoidLoss, WestonWatkinsHinge
-from skgradlinear.solvers import InteriorPoint, Recentred, Status, interior_point, recentred, solve
+from skgradlinear.losses import (
+    CrammerSingerHinge,
+    OneVsRestHinge,
+    OneVsRestSquaredHinge,
+    SigmoidLoss,
+    WestonWatkinsHinge,
+    WestonWatkinsSquaredHinge,
+)
+from skgradlinear.solvers import InteriorPoint, Recentred, Status, interior_point, recentred, solve, subspace_newton
 
-HINGES = [
+PLAIN = [
     (OneVsRestHinge(), 2),
     (OneVsRestHinge(), 4),
     (WestonWatkinsHinge(), 3),
     (CrammerSingerHinge(), 2),
     (CrammerSingerHinge(), 4),
 ]
+SQUARED = [(OneVsRestSquaredHinge(), 2), (OneVsRestSquaredHinge(), 4), (WestonWatkinsSquaredHinge(), 3)]
+HINGES = PLAIN + SQUARED
 NAMES = ["binary", "ovr", "weston_watkins", "crammer_singer_of_two", "crammer_singer"]
+each_plain_hinge = pytest.mark.parametrize(("loss", "n_classes"), PLAIN, ids=NAMES)
+NAMES = [*NAMES, "binary_squared", "ovr_squared", "weston_watkins_squared"]
+each_squared_hinge = pytest.mark.parametrize(("loss", "n_classes"), SQUARED, ids=NAMES[len(PLAIN) :])
 each_hinge = pytest.mark.parametrize(("loss", "n_classes"), HINGES, ids=NAMES)
+
+
+SEPARATE = OneVsRestHinge, OneVsRestSquaredHinge
 
 
 def blobs(n_classes, *, n_rows=60, n_columns=5, seed=0, spread=1.5):
@@ -32,16 +47,21 @@ def blobs(n_classes, *, n_rows=60, n_columns=5, seed=0, spread=1.5):
 
 
 def outputs_of(loss, n_classes):
-    return 1 if n_classes == 2 and isinstance(loss, OneVsRestHinge) else n_classes
+    return 1 if n_classes == 2 and isinstance(loss, SEPARATE) else n_classes
 
 
 def violations_of(loss, logits, y):
     """``(M z)_ij`` plus 1, and which of them there are, by their definition."""
-    if isinstance(loss, OneVsRestHinge):
+    if isinstance(loss, SEPARATE):
         own = y[:, None] == (np.arange(logits.shape[1]) if logits.shape[1] > 1 else [1])
         return 1 - np.where(own, 1, -1) * logits, np.ones(logits.shape, dtype=bool)
     own = y[:, None] == np.arange(logits.shape[1])
     return 1 + logits - logits[own][:, None], ~own
+
+
+def otherwise(objective, **options):
+    """The solution by a method that knows no path."""
+    return (recentred if objective.non_smooth else subspace_newton)(objective, **options)
 
 
 @given(
@@ -56,7 +76,7 @@ def test_the_bounds_of_two_methods_enclose_one_optimum(case, seed, log_alpha, fi
     X, y, weight = blobs(n_classes, seed=seed)
     settings = {"fit_intercept": fit_intercept, "standardize": standardize, "sample_weight": weight}
     objective = Objective(X / np.abs(X).max(axis=0), y, loss, alpha=10**log_alpha, **settings)
-    path, other = interior_point(objective, tol=1e-7), recentred(objective, tol=1e-3)
+    path, other = interior_point(objective, tol=1e-7), otherwise(objective, tol=1e-3)
     assert path.status is Status.CONVERGED
     assert path.value == pytest.approx(objective.value(path.params), rel=1e-12)
     rounding = 1e-13 * abs(path.value)
@@ -64,7 +84,32 @@ def test_the_bounds_of_two_methods_enclose_one_optimum(case, seed, log_alpha, fi
     assert other.value - other.gap <= path.value + rounding
 
 
-@each_hinge
+@each_squared_hinge
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_squared_hinge_is_at_its_minimum(loss, n_classes, fit_intercept):
+    X, y, weight = blobs(n_classes)
+    X /= X.std(axis=0)
+    weight[::7] = 0
+    settings = {"fit_intercept": fit_intercept, "standardize": False, "sample_weight": weight}
+    settings["n_outputs"] = outputs_of(loss, n_classes)
+    objective = Objective(X, y, loss, alpha=0.01, **settings)
+    rows = np.column_stack([X, np.full(len(X), float(fit_intercept))])
+
+    def value(flat):
+        params = flat.reshape(objective.shape)
+        charged, real = violations_of(loss, rows @ params, y)
+        hinge = (np.maximum(charged, 0) ** 2 * real).sum(axis=1)
+        return weight @ hinge / weight.sum() + 0.005 * (params[:-1] ** 2).sum()
+
+    least = minimize(value, np.zeros(objective.shape).ravel(), options={"gtol": 1e-7})
+    found = interior_point(objective, tol=1e-9)
+    assert found.status is Status.CONVERGED
+    assert value(np.vstack(objective.to_original_units(found.params))) == pytest.approx(found.value, rel=1e-12)
+    assert found.value - found.gap <= least.fun
+    assert found.value == pytest.approx(least.fun, rel=1e-7)
+
+
+@each_plain_hinge
 def test_a_vanishing_penalty_leaves_the_linear_program(loss, n_classes):
     X, y, _ = blobs(n_classes, spread=0.3)
     X /= X.std(axis=0)
@@ -116,7 +161,8 @@ def test_what_a_step_carries_along_stays_true(loss, n_classes):
         assert_allclose(levels, np.broadcast_to(levels[-1:], levels.shape), atol=1e-9 * path.room.max())
         assert (path.room > 0).all()
         assert (path.dual > 0).all()
-        assert_allclose(path.dual.sum(axis=0), 1, rtol=1e-13)
+        if objective.non_smooth:
+            assert_allclose(path.dual.sum(axis=0), 1, rtol=1e-13)
     assert (np.diff(bounds) >= 0).all()
     assert max(bounds) <= min(values)
     # The stationarity of the parameters is what is left of Newton's full steps.
@@ -144,8 +190,8 @@ def test_a_waypoint_shortens_the_paths_of_folds(loss, n_classes, log_alpha):
         assert warm.value - warm.gap <= cold.value
         assert cold.value - cold.gap <= warm.value
         n_cold, n_warm = n_cold + cold.n_iter, n_warm + warm.n_iter
-    # Strong penalties leave short paths.
-    assert n_warm <= (0.95 if log_alpha == -1 else 0.7) * n_cold
+    # Strong penalties and squares leave short paths.
+    assert n_warm <= (0.7 if log_alpha == -5 and objective.non_smooth else 0.95) * n_cold
 
 
 @each_hinge
@@ -174,7 +220,8 @@ def test_a_waypoint_is_a_point_of_its_path(loss, n_classes):
     assert not path.params.any()
 
 
-def test_folds_of_the_temperature_begin_at_the_waypoint(monkeypatch):
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_folds_of_the_temperature_begin_at_the_waypoint(loss, monkeypatch):
     """And not at the solution, which has seen the rows that they leave out."""
     seen = []
 
@@ -183,14 +230,15 @@ def test_folds_of_the_temperature_begin_at_the_waypoint(monkeypatch):
         return solve(objective, params, **options)
 
     monkeypatch.setattr("skgradlinear.estimators._svm.solve", watched)
-    X, y, _ = blobs(3, n_rows=400)
-    LinearSVMClassifier(alpha=0.01).fit(X, y)
+    X, y, _ = blobs(3, n_rows=900)
+    LinearSVMClassifier(alpha=0.01, loss=loss).fit(X, y)
     assert len(seen) == 5
     assert all(params is None and state is seen[0][1] is not None for params, state in seen)
     assert isinstance(seen[0][1], Waypoint)
     # Where the path is not taken there is none.
     seen.clear()
-    LinearSVMClassifier(alpha=0.01, solver=Recentred()).fit(X, y)
+    other = Recentred() if loss == "hinge" else "subspace_newton"
+    LinearSVMClassifier(alpha=0.01, solver=other, loss=loss).fit(X, y)
     assert all(params is not None and not isinstance(state, Waypoint) for params, state in seen)
 
 
@@ -201,6 +249,19 @@ def test_separable_rows_with_hardly_a_penalty_take_few_steps(loss, n_classes):
     result = interior_point(Objective(X, y, loss, alpha=1e-7), tol=1e-6)
     assert result.status is Status.CONVERGED
     assert result.n_iter <= 50
+
+
+def test_a_path_is_not_given_up_while_its_certificate_improves():
+    """Products of slacks and duals say nothing of how far parameters are from balance."""
+    X, y, weight = blobs(4, n_rows=80)
+    result = interior_point(Objective(X, y, OneVsRestHinge(), alpha=1e-7, sample_weight=weight), tol=1e-9)
+    assert result.status is Status.CONVERGED
+    for seed in (9, 19, 25, 28):
+        random = np.random.default_rng(seed)
+        y = np.arange(300) % 4
+        X = random.choice([0.1, 0.3, 1.0]) * random.standard_normal((4, 40))[y] + random.standard_normal((300, 40))
+        result = interior_point(Objective(X, y, WestonWatkinsSquaredHinge(), alpha=1e-6), tol=1e-6)
+        assert result.status is Status.CONVERGED
 
 
 def test_indicator_rows_are_separate_problems():
@@ -225,14 +286,66 @@ def test_it_is_the_default_of_few_columns_only():
     assert not Objective(many, labels, CrammerSingerHinge(), alpha=0.1).suits_central_path
     assert not Objective(sp.csr_array(X), y, WestonWatkinsHinge(), alpha=0.1, standardize=False).suits_central_path
     assert not Objective(np.ones((10, 2_000)), y[:10], OneVsRestHinge(), alpha=0.1).suits_central_path
-    for multi_class in ("ovr", "weston_watkins", "crammer_singer"):
-        settings = {"alpha": 0.1, "probability": False, "multi_class": multi_class}
+    forms = [("hinge", multi_class) for multi_class in ("ovr", "weston_watkins", "crammer_singer")]
+    forms += [("squared_hinge", multi_class) for multi_class in ("ovr", "weston_watkins")]
+    for loss, multi_class in forms:
+        settings = {"alpha": 0.1, "probability": False, "loss": loss, "multi_class": multi_class}
         auto = LinearSVMClassifier(**settings).fit(X, y)
         chosen = LinearSVMClassifier(solver=InteriorPoint(), **settings).fit(X, y)
         assert np.array_equal(auto.coef_, chosen.coef_)
 
 
-coupled = pytest.mark.parametrize("loss", [WestonWatkinsHinge(), CrammerSingerHinge()], ids=repr)
+def test_it_is_the_default_of_squared_hinges_of_few_rows():
+    for loss in (OneVsRestSquaredHinge(), WestonWatkinsSquaredHinge()):
+
+        def suits(n_rows, n_columns, loss=loss):
+            objective = Objective(np.ones((n_rows, n_columns)), np.arange(n_rows) % 3, loss, alpha=0.1)
+            return objective.suits_central_path
+
+        assert suits(150, 4)
+        # Few Newton steps on the loss itself lead to the solution.
+        assert not suits(5_000, 30)
+        # Unless rows are fewer than twice the unknowns: these can mostly be separated.
+        assert suits(300, 150)
+        assert not suits(310, 150)
+        # Without a penalty there is no path.
+        free = Objective(np.eye(6), np.arange(6) % 3, loss, alpha=0.0)
+        assert not free.suits_central_path
+        assert solve(free, max_iter=1).n_iter <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_squared_hinges_that_take_many_steps_go_on_along_the_path(dtype):
+    random = np.random.default_rng(0)
+    y = np.arange(4_000) % 2
+    X = (random.standard_normal((2, 35))[y] + random.standard_normal((4_000, 35))).astype(dtype)
+    seen = []
+
+    def solution(**options):
+        seen.clear()
+        return solve(objective, tol=1e-4, callback=lambda i, _: seen.append(i.n_iter) and False, **options)
+
+    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1e-6)
+    assert not objective.suits_central_path
+    result = solution()
+    alone = subspace_newton(objective.in_float64(), tol=1e-4)
+    assert result.status is Status.CONVERGED
+    assert result.value - result.gap <= alone.value
+    assert alone.value - alone.gap <= result.value
+    assert 40 < result.n_iter < alone.n_iter
+    assert [iteration.n_iter for iteration in result.history] == list(range(result.n_iter + 1))
+    assert sorted(set(seen)) == list(range(result.n_iter + 1))
+    # The limit of steps is that of both.
+    assert solution(max_iter=20).n_iter == 20
+    assert solution(max_iter=42).n_iter == 42
+    # Where few steps suffice there is no other way.
+    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1.0)
+    assert np.array_equal(solution().params, solution(solver="subspace_newton").params)
+
+
+coupled = pytest.mark.parametrize(
+    "loss", [WestonWatkinsHinge(), CrammerSingerHinge(), WestonWatkinsSquaredHinge()], ids=repr
+)
 
 
 @coupled
@@ -246,7 +359,7 @@ def test_float32_rows_are_computed_in_float64(loss):
 
 
 @coupled
-def test_where_rounding_ends_the_path_recentring_goes_on(loss):
+def test_where_rounding_ends_the_path_another_method_goes_on(loss):
     X, y, _ = blobs(3)
     seen = []
     objective = Objective(X, y, loss, alpha=0.01)
@@ -279,6 +392,7 @@ class OtherHinge(CrammerSingerHinge):
         (np.eye(4), OtherHinge(), 0.1, "one-versus-rest, Weston-Watkins or Crammer-Singer"),
         (sp.csr_array(np.eye(4)), OneVsRestHinge(), 0.1, "dense rows"),
         (np.eye(4), OneVsRestHinge(), 0.0, "alpha=0"),
+        (np.eye(4), OneVsRestSquaredHinge(), 0.0, "alpha=0 on dense rows; .* a positive alpha"),
     ],
 )
 def test_what_has_no_path_is_refused(X, loss, alpha, words):
@@ -316,7 +430,7 @@ def test_bounds_hold_where_the_best_bias_is_hundreds_away(seed):
             break
 
 
-@each_hinge
+@each_plain_hinge
 def test_duals_of_either_method_are_those_of_the_other(loss, n_classes):
     X, y, weight = blobs(n_classes)
     weight[::7] = 0
@@ -324,13 +438,23 @@ def test_duals_of_either_method_are_those_of_the_other(loss, n_classes):
     path, other = interior_point(objective, tol=1e-8), recentred(objective, tol=1e-7)
     assert interior_point(objective, other.params, tol=1e-6, state=other.state).n_iter == 0
     assert recentred(objective, path.params, tol=1e-6, state=path.state).n_iter <= 3
-    # Duals that are of no problem prove no more than others, wherever they lie.
+
+
+@each_hinge
+def test_duals_of_no_problem_prove_no_more_than_others(loss, n_classes):
+    X, y, weight = blobs(n_classes)
+    objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight)
+    path = interior_point(objective, tol=1e-8)
     wild = objective.central_path()
     wild.compare(path.params, 3 * np.random.default_rng(0).standard_normal(path.state.dual.shape))
     assert wild.bound <= path.value
 
 
-@pytest.mark.parametrize("loss", [OneVsRestHinge(), WestonWatkinsHinge(), CrammerSingerHinge()], ids=repr)
+EACH = [OneVsRestHinge(), WestonWatkinsHinge(), CrammerSingerHinge()]
+EACH += [OneVsRestSquaredHinge(), WestonWatkinsSquaredHinge()]
+
+
+@pytest.mark.parametrize("loss", EACH, ids=lambda loss: type(loss).__name__)
 @pytest.mark.parametrize("log_alpha", [-8, -4, 2])
 @pytest.mark.parametrize("seed", range(4))
 def test_bounds_hold_for_extreme_rows(loss, log_alpha, seed):
@@ -339,7 +463,7 @@ def test_bounds_hold_for_extreme_rows(loss, log_alpha, seed):
     X = np.exp(3 * random.standard_normal((20, 3)))
     weight = 10.0 ** random.integers(-6, 7, 20)
     objective = Objective(X, y, loss, alpha=10.0**log_alpha, sample_weight=weight, n_outputs=5)
-    lowest = min(solve(objective, tol=1e-6, max_iter=200).value, recentred(objective, tol=1e-3, max_iter=60).value)
+    lowest = min(solve(objective, tol=1e-6, max_iter=200).value, otherwise(objective, tol=1e-3, max_iter=60).value)
     path = objective.central_path()
     for _ in range(40):
         path.assess()
@@ -350,11 +474,12 @@ def test_bounds_hold_for_extreme_rows(loss, log_alpha, seed):
 
 @pytest.mark.parametrize("case", HINGES, ids=NAMES)
 def test_curvature_is_the_slope_of_the_duals_on_the_path(case):
-    """``min xi - m sum log(xi - u_e)`` has the gradient ``p = m / (xi - u)`` in ``u``, and H is its slope."""
+    """``min xi - m sum log(xi - u_e)``, or with ``xi^2``, has the gradient ``p = m / (xi - u)`` in ``u``, slope H."""
     X, y, _ = blobs(case[1], n_rows=6)
     path = Objective(X, y, case[0], alpha=0.1).central_path()
     random = np.random.default_rng(5)
     barrier = 0.3
+    squared = case in SQUARED
 
     def duals(violations):
         entries = path.domain.entries(violations)
@@ -362,7 +487,10 @@ def test_curvature_is_the_slope_of_the_duals_on_the_path(case):
         for place in np.ndindex(level.shape):
             u = entries[:, *place]
             level[place] = brentq(
-                lambda xi, u=u: 1 - (barrier / (xi - u)).sum(), u.max() + 1e-3, u.max() + 10, xtol=1e-14
+                lambda xi, u=u: (2 * xi if squared else 1) - (barrier / (xi - u)).sum(),
+                u.max() + 1e-3,
+                max(u.max(), 0) + 10,
+                xtol=1e-14,
             )
         return barrier / (level - entries), level - entries
 
@@ -374,7 +502,8 @@ def test_curvature_is_the_slope_of_the_duals_on_the_path(case):
     response = path.domain.response(path.domain.curvature(dual, room), change, np.zeros_like(dual))
     assert_allclose(path.domain.changes(response), slope, atol=1e-7)
     # On the path a step to its barrier goes nowhere.
-    still = path.domain.response(path.domain.curvature(dual, room), violations, barrier / dual)
+    reach = barrier / dual - (dual / 2 if squared else 0)
+    still = path.domain.response(path.domain.curvature(dual, room), violations, reach)
     assert_allclose(still, 0, atol=1e-12)
 
 

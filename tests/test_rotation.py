@@ -9,7 +9,7 @@ from zoo import PUBLIC
 from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier
 from skgradlinear._rotation import Rotation
 from skgradlinear.losses import OneVsRestHinge, SoftmaxLoss
-from skgradlinear.solvers import Status, interior_point, recentred, solve
+from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve
 
 each_loss = pytest.mark.parametrize("loss", PUBLIC.values(), ids=repr)
 
@@ -46,6 +46,14 @@ def test_it_is_the_same_objective(loss, fit_intercept, standardize):
     assert objective.value(seen) < objective.value(anything)
 
 
+def test_rows_of_float32_are_rotated_in_float64():
+    objective = wide(SoftmaxLoss(), dtype=np.float32)
+    rotation = objective.rotation()
+    rotated = np.random.default_rng(1).standard_normal(rotation.objective.shape)
+    logits = objective.in_float64().logits(rotation.back(rotated))
+    assert_allclose(rotation.objective.logits(rotated), logits, rtol=0, atol=1e-13 * np.abs(logits).max())
+
+
 @each_loss
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_the_solution_is_certified_for_the_columns(loss, dtype, monkeypatch):
@@ -67,8 +75,10 @@ def test_few_rows_of_many_columns_are_rotated():
     assert wide(SoftmaxLoss(), n_columns=59).rotation() is None
     assert wide(SoftmaxLoss(), alpha=0.0).rotation() is None
     assert Objective(sp.csr_array(np.eye(4, 9)), np.arange(4) % 2, SoftmaxLoss(), alpha=1.0).rotation() is None
-    # Where the central path is short as it is, a rotation only takes time.
-    assert wide(OneVsRestHinge(), n_columns=100).rotation() is None
+    # The steps of a central path are short enough without a rotation, and shorter with one.
+    narrow = wide(OneVsRestHinge(), n_columns=100)
+    assert narrow.suits_central_path
+    assert narrow.rotation() is not None
 
 
 @pytest.mark.parametrize("model", [SoftmaxClassifier, SigmoidClassifier, LinearSVMClassifier])
@@ -115,3 +125,34 @@ def test_a_callback_sees_parameters_of_the_columns():
     for said, is_ in seen:
         assert said == pytest.approx(is_, rel=1e-9)
     assert result.value == pytest.approx(objective.value(result.params), rel=1e-12)
+
+
+def test_starts_are_checked_as_elsewhere():
+    objective = wide(SoftmaxLoss())
+    random = np.random.default_rng(0)
+    params = random.standard_normal(objective.shape)
+    expected = solve(objective, params, tol=1e-6).params
+    assert_allclose(solve(objective, params.ravel(), tol=1e-6).params, expected, rtol=1e-12)
+    for shape in ((3, 3), (502, 3), (501, 2), (1503, 1)):
+        with pytest.raises(ValueError, match=r"params must have shape \(501, 3\)"):
+            solve(objective, np.zeros(shape))
+
+
+@each_loss
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e8])
+def test_dependent_rows_leave_no_columns_of_rounding(loss, scale):
+    """Centred rows always lose a rank, repeated rows more of it."""
+    random = np.random.default_rng(0)
+    X = scale * np.repeat(random.standard_normal((5, 60)), 2, axis=0)
+    objective = Objective(X, np.repeat(np.arange(5) % 3, 2), loss, alpha=1e-3, standardize=False)
+    result, plain = (
+        solve(objective, tol=1e-4),
+        solve(objective, tol=1e-4, solver=Recentred() if objective.non_smooth else SubspaceNewton()),
+    )
+    assert result.value <= objective.loss_at_zero
+    assert result.value - result.gap <= plain.value * (1 + 1e-9)
+    assert result.status is Status.CONVERGED
+    rows = Rotation(objective).objective.rows.X
+    size = np.linalg.norm(rows, axis=0)
+    assert 4 <= np.count_nonzero(size) < 10
+    assert size[size > 0].min() > 1e-3 * size.max()

@@ -325,8 +325,9 @@ def test_results_are_immutable() -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_auto_picks_a_solver_that_fits(name: str) -> None:
     objective = random_problem(PUBLIC[name])
-    assert objective.suits_central_path == (name in ("ovr", "ww", "cs"))
-    chosen = "interior_point" if name in ("ovr", "ww", "cs") else "subspace_newton"
+    hinge = name in ("ovr", "ww", "cs", "ovr_squared", "ww_squared")
+    assert objective.suits_central_path == hinge
+    chosen = "interior_point" if hinge else "subspace_newton"
     assert np.array_equal(solve(objective).params, solve(objective, solver=chosen).params)
 
 

@@ -1,4 +1,4 @@
-"""The central path of plain hinges, for the interior point method."""
+"""The central path of hinges, for the interior point method."""
 
 from ._path import CentralPath, Waypoint
 

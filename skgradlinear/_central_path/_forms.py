@@ -1,4 +1,4 @@
-"""The forms of plain hinges: their violations, and the Newton systems of their central paths."""
+"""The forms of hinges: their violations, and the Newton systems of their central paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from .._design import scaled_solver
 from ..losses._base import Array, Labels, class_indices, signed
-from ._domains import Box, Domain, Simplex
 
 # Ridge of the system scaled to a unit diagonal: for rounding only.
 RIDGE = 1e-13
@@ -32,11 +31,7 @@ class Form(ABC):
         The number K.
     """
 
-    domain: Domain
     offsets: Array
-    # Up to these costs the path is the faster way; beyond any of them smoothing around centres is as fast or faster.
-    # Measured, with the folds of a calibration and without.
-    limits = 3e8, 400, 1 << 18
 
     def __init__(self, columns: Array, y: Labels, stiffness: Array, n_outputs: int) -> None:
         self.columns = columns
@@ -71,8 +66,6 @@ class Form(ABC):
 
 class Separate(Form):
     """One-versus-rest: each output is a problem of its own, with a barrier and a length of its own."""
-
-    domain = Box()
 
     def __init__(self, columns: Array, y: Labels, stiffness: Array, n_outputs: int) -> None:
         super().__init__(columns, y, stiffness, n_outputs)
@@ -151,8 +144,6 @@ class _Coupled(Form):
 class WestonWatkins(_Coupled):
     """Weston-Watkins: rows of class c couple it with every other class, through ``sum_i a_ik z_i z_i'`` over them."""
 
-    domain = Box()
-
     def __init__(self, columns: Array, y: Labels, stiffness: Array, n_outputs: int) -> None:
         super().__init__(columns, y, stiffness, n_outputs)
         self.members = [np.flatnonzero(self.own[0] == c) for c in range(n_outputs)]
@@ -176,9 +167,6 @@ class WestonWatkins(_Coupled):
 
 class CrammerSinger(_Coupled):
     """Crammer-Singer: two classes of a row are coupled by ``t_k t_l / sum(t)``, whichever is its own."""
-
-    domain = Simplex()
-    limits = 1e8, 400, 1 << 15
 
     @staticmethod
     def costs(n_rows: int, order: int, n_outputs: int) -> tuple[int, int, int]:

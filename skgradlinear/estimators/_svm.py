@@ -27,9 +27,10 @@ from ._streaming import StreamingClassifier
 # fit's solution, move the log-loss of unseen rows by -0.7 to +1.4 percent, mostly below 0.2, in a third of the time.
 FOLD_SLACK, MAX_FOLD_GAP = 500, 0.05
 # That start has seen the rows that a fold leaves out, and a fold solved so roughly need not go far from it. What a row
-# has to say on its own score is about the number of columns over that of rows: folds begin there up to this share.
-# Of 120 rows of noise in 100 columns, nearly all that a strong penalty leaves of a score is the row itself.
-MAX_SELF_INFLUENCE = 0.02
+# has to say on its own scores is about the number of coefficients over that of rows: folds begin there up to this
+# share. Of 120 rows of noise in 100 columns, nearly all that a strong penalty leaves of a score is the row itself; at
+# this share the log-loss of noise is 0.005 too large.
+MAX_SELF_INFLUENCE = 0.03
 # The central path, which begins in its middle, comes this far in a step or two more than to MAX_FOLD_GAP.
 PATH_FOLD_GAP = 0.01
 
@@ -86,10 +87,10 @@ class LinearSVMClassifier(StreamingClassifier):
     warm_start : bool, default=False
         Whether to start from the last solution.
     solver : {"auto", "subspace_newton", "lbfgs"} or Solver, default="auto"
-        Solver of the squared hinges; "auto" is "subspace_newton". The plain hinges have two of their own, of which one
-        is chosen by the shape of the problem, whatever name is given here. Objects are taken at their word: of
-        :mod:`skgradlinear.solvers`, ``GradientDescent``, ``SGD``, ``Adam``, ``Recentred`` and ``InteriorPoint`` solve
-        plain hinges, and all but the last two the squared ones.
+        Solver of the squared hinges; "auto" is "subspace_newton", but the central path for few dense rows. The plain
+        hinges have two of their own, of which one is chosen by the shape of the problem, whatever name is given here.
+        Objects are taken at their word: of :mod:`skgradlinear.solvers`, ``GradientDescent``, ``SGD``, ``Adam``,
+        ``Recentred`` and ``InteriorPoint`` solve plain hinges, and all but ``Recentred`` the squared ones.
     random_state : int, RandomState or None, default=0
         Seed of the row samples behind the preconditioner of large problems. The result depends on it only within
         `tol`.
@@ -235,7 +236,7 @@ class LinearSVMClassifier(StreamingClassifier):
         n_classes = len(problem.classes)
         coefficients, intercept = objective.to_original_units(result.params)
         converged = result.status is Status.CONVERGED
-        few_columns = objective.shape[0] <= MAX_SELF_INFLUENCE * np.count_nonzero(problem.weight)
+        few_coefficients = np.prod(objective.shape) <= MAX_SELF_INFLUENCE * np.count_nonzero(problem.weight)
         scores, labels, weights = [], [], []
         for kept, held in _calibration.folds(self.cv, problem.X, problem.y, problem.sample_weight):
             usable = _calibration.learnable(problem.y, kept, held, problem.weight, n_classes)
@@ -250,7 +251,7 @@ class LinearSVMClassifier(StreamingClassifier):
             else:
                 limit = MAX_FOLD_GAP
                 # Of a first-order method only the penalty, and slowly, takes back what the start knows.
-                if converged and not isinstance(solver, FirstOrder) and few_columns:
+                if converged and not isinstance(solver, FirstOrder) and few_coefficients:
                     start = fold.standardization.from_original_units(coefficients, intercept)
                     state = None if result.state is None else result.state.restarted()
             found = solve(

@@ -66,7 +66,8 @@ class Loss(ABC):
     the dtype and the memory order of ``logits``.
 
     A loss with kinks derives from `NonSmoothLoss`. A new loss implements `value_and_gradient`, `curvature`, and
-    `conjugate`, by which the bound of its certificate is checked independently.
+    `conjugate`, by which the bound of its certificate is checked independently. It has to grow at least as fast as the
+    violations of its margins, see `shortfall`: by that the best bias is known not to be far.
 
     Attributes
     ----------

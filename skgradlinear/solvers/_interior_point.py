@@ -1,4 +1,4 @@
-"""Plain hinges of few columns: Newton steps along the central path."""
+"""Hinges of few columns: Newton steps along the central path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._recentred import FIRST_MU, Centre
-from ._result import Array, Callback, History, Result, Status, check_kinks, check_limits
+from ._result import Array, Callback, History, Result, Status, check_limits
 
 if TYPE_CHECKING:
     from .._central_path import Waypoint
@@ -29,17 +29,18 @@ def interior_point(
     callback: Callback | None = None,
     state: Centre | Waypoint | None = None,
 ) -> Result:
-    """Minimize an objective with a plain hinge along its central path, to a certified gap.
+    """Minimize an objective with a hinge along its central path, to a certified gap.
 
     Every violation ``u`` gets slacks ``xi >= 0``, ``xi - u >= 0`` and a dual ``p > 0``; the violations of a row share
-    one ``xi``, and their duals a sum of at most 1, for Crammer-Singer. A step of Mehrotra's predictor-corrector method
-    solves two Newton systems with one factor of order d + 1 for each output (one-versus-rest), or of order (d + 1) K
-    (Weston-Watkins, Crammer-Singer). Mostly 10 to 30 steps suffice, whatever the penalty. All is computed in float64.
+    one ``xi``, and their duals a sum of at most 1, for Crammer-Singer. Squared hinges charge ``xi^2``, and their duals
+    have no upper bound. A step of Mehrotra's predictor-corrector method solves two Newton systems with one factor of
+    order d + 1 for each output (one-versus-rest), or of order (d + 1) K (Weston-Watkins, Crammer-Singer). Mostly
+    10 to 30 steps suffice, whatever the penalty. All is computed in float64.
 
     Parameters
     ----------
     objective : Objective
-        With dense rows and a plain hinge: one-versus-rest, Weston-Watkins or Crammer-Singer.
+        With dense rows, a penalty, and a hinge: one-versus-rest or Weston-Watkins, plain or squared, or Crammer-Singer.
     params : ndarray of shape (d + 1, K), default=None
         A point that is taken for the solution if it proves to be one, and for the best point until there is a better
         one; the path itself always begins in the middle.
@@ -57,8 +58,8 @@ def interior_point(
     Returns
     -------
     Result
-        The best point and its certificate; its state lets `recentred` go on from there, which pays where the path is
-        given up (status STALLED): after 60 steps, or where rounding leaves nowhere to go.
+        The best point and its certificate; of a plain hinge its state lets `recentred` go on from there, which pays
+        where the path is given up (status STALLED): after 60 steps, or where rounding leaves nowhere to go.
 
     Raises
     ------
@@ -81,15 +82,15 @@ def interior_point(
     >>> print(result.status.name, result.measure <= 1e-6)
     CONVERGED True
     """
-    check_kinks("interior_point", objective)
     check_limits(objective, tol, max_iter)
     path = objective.central_path(None if isinstance(state, Centre) else state)
     history = History(callback)
     status = Status.MAX_ITER
     best, found = np.inf, path.params
     if params is not None:
+        params = objective.shaped(params)
         best, found = path.compare(params, state.dual if isinstance(state, Centre) else None), params
-    gaps: list[float] = []
+    gaps: list[tuple[float, float]] = []
     for n_iter in range(max_iter + 1):
         value = path.assess()
         if value < best:
@@ -106,9 +107,11 @@ def interior_point(
         if stopped:
             status = Status.INTERRUPTED
             break
-        gaps.append(path.gap)
-        stuck = n_iter >= LONGEST or (n_iter >= PATIENCE and gaps[-1] > PROGRESS * gaps[-1 - PATIENCE])
-        stuck = stuck or gaps[-1] <= LEAST_GAP
+        # Products can be small long before parameters are anywhere near.
+        gaps.append((path.gap, best - path.bound))
+        stuck = n_iter >= LONGEST or path.gap <= LEAST_GAP
+        if n_iter >= PATIENCE:
+            stuck = stuck or all(now > PROGRESS * past for now, past in zip(gaps[-1], gaps[-1 - PATIENCE], strict=True))
         if n_iter < max_iter and (stuck or not path.step()):
             status = Status.STALLED
             break

@@ -100,11 +100,12 @@ class Recentred(Solver):
 
 
 class InteriorPoint(Solver):
-    """Newton steps along the central path as a solver object, for plain hinges.
+    """Newton steps along the central path as a solver object, for hinges.
 
     It needs dense rows, and takes time in proportion to the square of the number of columns; for the hinge of Crammer
     and Singer, to the square of the number of classes as well. All is computed in float64. Where rounding ends the path
-    before the gap is small enough, smoothing around centres goes on from its duals.
+    before the gap is small enough, smoothing around centres goes on from its duals, or for squared hinges
+    `subspace_newton` from its point.
 
     See Also
     --------
@@ -136,7 +137,13 @@ class InteriorPoint(Solver):
         )
         if path.status is not Status.STALLED:
             return path
-        return Recentred()._minimize(objective, path.params, options.after(path)).after(path)
+        rest = Recentred() if objective.non_smooth else SubspaceNewton()
+        return rest._minimize(objective, path.params, options.after(path)).after(path)
+
+
+# Newton steps on a squared hinge zigzag between kinks if they are not done after so many: they have taken about as long
+# as the central path then, and are mostly far from done.
+MANY_STEPS = 40
 
 
 SOLVERS: dict[str, Solver] = {
@@ -171,9 +178,10 @@ def solve(
     params : ndarray of shape (d + 1, K), default=None
         Start, zeros if None.
     solver : {"auto", "subspace_newton", "interior_point", "recentred", "lbfgs"} or Solver, default="auto"
-        "auto" is "subspace_newton" for losses without kinks; for the others "interior_point" where dense columns
-        are few, and else "recentred". Where dense rows are fewer than half the columns, it solves the same problem in
-        the span of the rows.
+        "auto" is "interior_point" for plain hinges of few dense columns and squared ones of few dense rows,
+        "recentred" for other plain hinges, and "subspace_newton" for all else; where that takes many steps on a
+        squared hinge, "interior_point" goes on. Where dense rows are fewer than half the columns, it solves the same
+        problem in the span of the rows.
     tol : float, default=1e-4
         Relative duality gap to stop at.
     max_iter : int, default=1000
@@ -214,12 +222,13 @@ def solve(
         rotation = objective.rotation()
         if rotation is not None:
             draft = _rotated(rotation, params, options)
-            if draft.status is not Status.CONVERGED or draft.measure <= tol:
+            if draft.status in (Status.MAX_ITER, Status.INTERRUPTED) or draft.measure <= tol:
                 return draft
-            # Rounding of the way back: the original problem has the last word.
-            last = SOLVERS[_choice(objective)]
-            return last.solve(objective, draft.params, **vars(options.after(draft))).after(draft)
-        solver = _choice(objective)
+            # Rounding, of the rotation or of the way back: the original problem has the last word.
+            useful = draft.value <= objective.loss_at_zero
+            last = options.after(draft if useful else replace(draft, state=state))
+            return _solved(objective, draft.params if useful else params, last).after(draft)
+        return _solved(objective, params, options)
     if not isinstance(solver, Solver):
         if solver not in SOLVERS:
             raise ValueError(f"solver must be 'auto', one of {sorted(SOLVERS)} or a solver object; got {solver!r}.")
@@ -232,9 +241,8 @@ def _rotated(rotation: Rotation, params: Array | None, options: Options) -> Resu
     callback = options.callback
     if callback is not None:
         options = replace(options, callback=lambda i, rotated: callback(i, rotation.back(rotated)))
-    solver = SOLVERS[_choice(rotation.objective)]
     start = None if params is None else rotation.there(params)
-    found = solver.solve(rotation.objective, start, **vars(options))
+    found = _solved(rotation.objective, start, options)
     original = rotation.original.in_float64()
     back = rotation.back(found.params)
     value = original.value(back)
@@ -246,7 +254,16 @@ def _rotated(rotation: Rotation, params: Array | None, options: Options) -> Resu
     return replace(found, params=back, value=value, gap=gap, measure=original.relative_gap(value, gap), state=state)
 
 
-def _choice(objective: Objective) -> str:
-    if not objective.non_smooth:
-        return "subspace_newton"
-    return "interior_point" if objective.suits_central_path else "recentred"
+def _solved(objective: Objective, params: Array | None, options: Options) -> Result:
+    """The solution by the solver that suits the problem."""
+    if objective.suits_central_path:
+        return SOLVERS["interior_point"].solve(objective, params, **vars(options))
+    if objective.non_smooth:
+        return SOLVERS["recentred"].solve(objective, params, **vars(options))
+    newton = SOLVERS["subspace_newton"]
+    if not objective.has_way_out or options.max_iter <= MANY_STEPS:
+        return newton.solve(objective, params, **vars(options))
+    draft = newton.solve(objective, params, **vars(replace(options, max_iter=MANY_STEPS)))
+    if draft.status in (Status.CONVERGED, Status.INTERRUPTED):
+        return draft
+    return SOLVERS["interior_point"].solve(objective, draft.params, **vars(options.after(draft))).after(draft)

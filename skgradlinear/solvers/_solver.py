@@ -44,7 +44,7 @@ class Solver(BaseEstimator):
     See Also
     --------
     SubspaceNewton : The default of smooth losses.
-    InteriorPoint : The default of plain hinges of few columns.
+    InteriorPoint : The default of plain hinges of few columns, and of squared ones of few rows.
     Recentred : The default of other plain hinges.
     LBFGS : SciPy's quasi-Newton method.
     NewtonCG : Newton's method with conjugate gradients.

@@ -153,7 +153,7 @@ class Objective:
     ) -> Self:
         """Objective without a penalty of inputs that passed the door; moments may be those of more rows.
 
-        `reweighted` is whether the weights are others than those behind the moments.
+        ``reweighted`` is whether the weights are others than those behind the moments.
         """
         objective = cls.__new__(cls)
         objective.reweighted = reweighted

@@ -45,16 +45,17 @@ Limits = tuple[float, int, int]
 # fast or faster. Measured, with the folds of a calibration and without.
 BOX: Limits = 3e8, 400, 1 << 18
 SIMPLEX: Limits = 1e8, 400, 1 << 15
-# Newton's steps on a squared hinge are as cheap, and few unless rows can be separated: then those at the margin change
-# sides a few at a time. Fewer rows than twice the unknowns of an output mostly can (Cover, 1965).
+# Where rows can be separated, those at the margin change sides a few at a time, whatever else is tried. Fewer rows than
+# twice the unknowns of an output mostly can (Cover, 1965).
 SEPARABLE_ROWS = 2
 SEPARABLE: Limits = 3e8, 1000, 1 << 18
+# Elsewhere Newton's steps on a squared hinge are as cheap, and few.
 SQUARED: Limits = 4e6, 1000, 1 << 18
 # The form and the domain of a hinge, and its limits for rows that can always be separated and for others.
 HINGES: dict[type[Loss], tuple[type[Form], Domain, Limits, Limits]] = {
-    OneVsRestHinge: (Separate, Box(), BOX, BOX),
-    WestonWatkinsHinge: (WestonWatkins, Box(), BOX, BOX),
-    CrammerSingerHinge: (CrammerSinger, Simplex(), SIMPLEX, SIMPLEX),
+    OneVsRestHinge: (Separate, Box(), SEPARABLE, BOX),
+    WestonWatkinsHinge: (WestonWatkins, Box(), SEPARABLE, BOX),
+    CrammerSingerHinge: (CrammerSinger, Simplex(), SEPARABLE, SIMPLEX),
     OneVsRestSquaredHinge: (Separate, Ray(), SEPARABLE, SQUARED),
     WestonWatkinsSquaredHinge: (WestonWatkins, Ray(), SEPARABLE, SQUARED),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 # Okabe & Ito (2008), "Color universal design": told apart with any colour vision.
@@ -22,7 +23,7 @@ MARKERS = "o", "s", "^", "D", "v", "P", "X"
 def require_matplotlib(what: str) -> None:
     """Raise an ImportError that names the extra, for `what` needs it, if Matplotlib is not there."""
     try:
-        import matplotlib  # noqa: F401
+        importlib.import_module("matplotlib")
     except ImportError:
         raise ImportError(
             f'{what} needs matplotlib: pip install "skgradlinear[plot]" (or pip install matplotlib).'

@@ -20,6 +20,7 @@ from ._conjugate_gradient import conjugate_gradient
 from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
+from ._thin import thin_product
 from ._threads import mapped, parts
 from .losses._base import Array, Curvature
 
@@ -259,10 +260,9 @@ class SampledNewton:
             narrow = np.ascontiguousarray(direction.T, dtype)
 
             def share(part: slice) -> Array:
-                logits = (narrow @ rows[part].T).T
+                logits = thin_product(narrow, rows[part].T).T
                 pushed = sample.curvature.take(part).matvec(logits) * sample.weight[part]
-                product: Array = pushed.T.astype(dtype, copy=False) @ rows[part]
-                return product
+                return thin_product(pushed.T.astype(dtype, copy=False), rows[part])
 
             product = reduce(np.add, mapped(share, some))
             if sample.gram_share:

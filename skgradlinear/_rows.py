@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._standardization import Moments
+from ._thin import thin_product
 from ._threads import mapped, parts
 from .losses._base import Array, Indices
 
@@ -149,8 +150,7 @@ class DenseRows(Rows):
 
         def fill(part: slice) -> None:
             for where, block in self._blocks(part):
-                np.matmul(transposed, block.T, out=columns[:, where])
-                columns[:, where] += constant
+                np.add(thin_product(transposed, block.T), constant, out=columns[:, where])
 
         list(mapped(fill, self._parts()))
         return columns.T
@@ -162,11 +162,10 @@ class DenseRows(Rows):
         def share(part: slice) -> Array:
             total = np.zeros((len(columns), self.shape[1]))
             for where, block in self._blocks(part):
-                total += columns[:, where] @ block
+                total += thin_product(columns[:, where], block)
             return total
 
-        total: Array = sum(mapped(share, self._parts()), np.zeros((len(columns), self.shape[1])))
-        return total.T
+        return reduce(np.add, mapped(share, self._parts())).T
 
     def pull_squares(self, weights: Array) -> Array:
         """``sum_i (x_i - pivot)**2 weights_i'``, shape (d, K), float64."""
@@ -175,11 +174,10 @@ class DenseRows(Rows):
         def share(part: slice) -> Array:
             total = np.zeros((len(columns), self.shape[1]))
             for where, block in self.dense_blocks(part):
-                total += columns[:, where] @ np.square(block, out=block)
+                total += thin_product(columns[:, where], np.square(block, out=block))
             return total
 
-        total: Array = sum(mapped(share, self._parts()), np.zeros((len(columns), self.shape[1])))
-        return total.T
+        return reduce(np.add, mapped(share, self._parts())).T
 
     def squares(self, centre: Array, factor: Array) -> Array:
         """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""

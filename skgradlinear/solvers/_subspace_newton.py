@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 # Logits move by combination of directions; they are formed from X again this often so that rounding cannot pile up.
 REFORM = 20
 SEARCH_STEPS = 2
-# Long fits remember more steps after so many iterations: the errors of Newton's directions have become alike, and steps
-# complement each other. The curvature of a hinge changes too much for that.
-LONG, LONG_MEMORY = 12, 6
 # A relative gain that is no gain: the search is repeated without the remembered steps.
 NOTHING = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-12}
 
@@ -49,8 +46,7 @@ def subspace_newton(
     max_iter : int, default=200
         Largest number of steps.
     memory : int, default=None
-        How many earlier steps take part in the search; if None, by the quality of the directions up to 2 at first, and
-        up to 6 in long fits.
+        How many earlier steps take part in the search; up to 2 if None, by the quality of the directions.
     random_state : int, default=0
         Seed of the row samples behind the preconditioner of large problems.
     callback : callable, default=None
@@ -86,6 +82,7 @@ def subspace_newton(
     check_smooth("'subspace_newton'", objective)
     check_limits(objective, tol, max_iter)
     directions = objective.directions(random_state)
+    memory = directions.memory if memory is None else memory
     point = objective.start(params)
     history = History(callback)
     steps: list[Any] = []
@@ -111,19 +108,12 @@ def subspace_newton(
             objective.line_search(point, gradient, objective.direction(-solve(gradient))) if directions.newton else None
         )
         if moved is None:
-            kept = _memory(objective, directions.memory, n_iter) if memory is None else memory
-            moved, steps = descend(objective, point, gradient, solve, steps, kept)
+            moved, steps = descend(objective, point, gradient, solve, steps, memory)
         if moved is None:
             status = Status.STALLED
             break
         point = moved if (n_iter + 1) % REFORM else objective.at(moved.params)
     return history.result(point, certificate, status)
-
-
-def _memory(objective: Objective, first: int, n_iter: int) -> int:
-    """How many steps to remember after an iteration, by how many the directions want at first."""
-    short = n_iter < LONG or not first or objective.loss.sparse_curvature
-    return first if short else LONG_MEMORY
 
 
 def descend(

@@ -42,6 +42,8 @@ FIRST_ROWS, MORE_ROWS, MAX_ROWS = 5.0, 0.5, 16.0
 MAX_SHARE, WHOLE_SHARE = 0.35, 0.7
 # Share of the Gram matrix mixed into a sampled Hessian: a plain sample misses rare columns altogether.
 GRAM_SHARE = 0.1
+# Directions from samples, after which all rows are taken.
+MAX_SAMPLES = 16
 # Entries of a part of a sample: 4 MB in float32.
 SAMPLE_ENTRIES = 1 << 20
 # Steps inside: far from the optimum the Hessian is soon another one, so few at first, and one more each iteration.
@@ -78,7 +80,7 @@ def choose(objective: Objective, seed: int) -> Rule:
         return blocks
     if hinge or n_outputs == 1:
         return ActiveNewton(blocks)
-    return SampledNewton(objective, seed) if dense else ActiveNewton(Diagonal(objective), few_steps=True)
+    return Staged(objective, blocks) if dense else ActiveNewton(Diagonal(objective), few_steps=True)
 
 
 class ExactNewton:
@@ -202,6 +204,24 @@ class ActiveNewton:
         return lambda gradient: conjugate_gradient(hessp, gradient, precondition, max_steps=steps)
 
 
+class Staged:
+    """Directions from samples of the rows first, and from all of them where these have not come to an end.
+
+    Near the optimum a sample's error is what is left, and steps gain a few percent each. Conjugate gradients on all
+    rows, preconditioned by blocks for each class, are as dear as a dozen of such steps, and a few of theirs will do.
+    """
+
+    newton, memory = False, 2
+
+    def __init__(self, objective: Objective, blocks: Blocks) -> None:
+        self.first = SampledNewton(objective, blocks.design)
+        self.second = ActiveNewton(blocks)
+
+    def at(self, point: Evaluation) -> Solve:
+        """Map from a gradient to about the inverse Hessian at `point` times it."""
+        return (self.first if self.first.n_directions < MAX_SAMPLES else self.second).at(point)
+
+
 class SampledNewton:
     """Newton's direction by conjugate gradients on a sample of the rows, drawn anew for every direction.
 
@@ -211,11 +231,9 @@ class SampledNewton:
     (2011), "On the use of stochastic Hessian information in optimization methods for machine learning".
     """
 
-    newton, memory = False, 2
-
-    def __init__(self, objective: Objective, seed: int) -> None:
+    def __init__(self, objective: Objective, design: Design) -> None:
         self.objective = objective
-        self.design = Design(objective, seed)
+        self.design = design
         n_rows, order = self.design.shape
         self.whole = self.design.kept is not None or FIRST_ROWS * order >= WHOLE_SHARE * n_rows
         self.n_directions = 0

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier, _rows
+from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier, _directions, _rows
 from skgradlinear._design import Design
 from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss
-from skgradlinear.solvers import solve
+from skgradlinear.solvers import Status, solve, subspace_newton
 
 
 @pytest.fixture
@@ -194,3 +194,22 @@ def test_a_rough_design_knows_the_diagonal_of_the_gram_and_the_leverage_under_it
     np.testing.assert_allclose(
         design.leverage, (rows[:, used] ** 2 / diagonal[used]).sum(axis=1), rtol=1e-9, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("loss", [SoftmaxLoss(), SigmoidLoss()], ids=repr)
+def test_directions_are_from_samples_first_and_from_all_rows_in_the_end(loss, monkeypatch):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((9000, 130)).astype(np.float32) * np.geomspace(1, 1e-3, 130, dtype=np.float32)
+    y = (X[:, :4] * 4 + random.gumbel(size=(9000, 4))).argmax(axis=1)
+    objective = Objective(X, y, loss, alpha=1e-6, standardize=False)
+    drawn, taken = [], []
+    sample, damped = _directions.SampledNewton._sample, Objective.damped_hessp
+    sampled = _directions.SampledNewton
+    monkeypatch.setattr(sampled, "_sample", lambda *args: drawn.append(len(taken)) or sample(*args))
+    monkeypatch.setattr(Objective, "damped_hessp", lambda *args: taken.append(len(drawn)) or damped(*args))
+    monkeypatch.setattr(_directions, "MAX_SAMPLES", 3)
+    result = subspace_newton(objective, tol=1e-8)
+    assert result.status is Status.CONVERGED
+    # The first direction has the Gram matrix for its Hessian, as all rows are curved alike.
+    assert drawn == [0, 0]
+    assert len(taken) == result.n_iter - 3 > 0

@@ -75,15 +75,15 @@ class Direction:
     logits: Array
 
     def audible(self, floor: Array | float = 0.0) -> Direction:
-        """The direction without columns that are rounding: a step along one would blow it up again.
+        """The same direction, its columns that are rounding set to zero: a step along one would blow it up again.
 
         Those are the columns whose logits are small beside those of the loudest column, or below `floor`.
         """
         size = column_norms(self.logits)
         quiet = size <= np.maximum(np.sqrt(np.finfo(self.logits.dtype).eps) * size.max(initial=0.0), floor)
-        if not quiet.any():
-            return self
-        return Direction(np.where(quiet, 0.0, self.params), np.where(quiet, self.logits.dtype.type(0), self.logits))
+        self.params[:, quiet] = 0.0
+        self.logits[:, quiet] = 0.0
+        return self
 
 
 def column_norms(array: Array) -> Array:

@@ -580,8 +580,8 @@ class Objective:
 
     def direction(self, params: Array) -> Direction:
         """A direction of the parameters, free of common shifts, with its logits: half a pass over X."""
-        params = self.free_of_shift(params)
-        return Direction(params, self.logits(params)).audible()
+        own = np.array(self.free_of_shift(params))
+        return Direction(own, self.logits(own)).audible()
 
     def subspace(self, point: Evaluation, directions: list[Direction], gradient: Array | None = None) -> Subspace:
         """The objective over the span of directions and the bias, around a point; its gradient there, if known."""

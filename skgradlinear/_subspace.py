@@ -116,7 +116,7 @@ class Subspace:
         self._linear = self._linear.reshape(len(weights), n_outputs)
 
     def minimize(self, max_steps: int, bias_target: float | None = None) -> tuple[Evaluation, Direction | None]:
-        """Damped Newton steps; the new point, and the step to it (None if nothing was gained).
+        """Damped Newton steps; the new point, and the step to it (None if nothing was gained, or of the bias alone).
 
         With `bias_target` the steps go on until the l1 norm of the gradient is below it or rounding stops them;
         otherwise until a full step has met the slope that its model foresaw, zero, or gained little of the total.
@@ -329,7 +329,7 @@ class Subspace:
             found = self._place(place.coefficients + size * step)
         return None, False, 1.0
 
-    def _finish(self, place: _Place) -> tuple[Evaluation, Direction]:
+    def _finish(self, place: _Place) -> tuple[Evaluation, Direction | None]:
         """The point with its parameters, moved so that shift-invariant classes keep mean zero."""
         objective, coefficients = self.objective, place.coefficients
         params = np.zeros(objective.shape)
@@ -338,7 +338,9 @@ class Subspace:
         params[-1] += coefficients[-1]
         # The change of the logits is combined from the directions: a difference of logits would cancel.
         dtype = objective.dtype
-        change, logits = np.empty_like(self.origin.logits), np.empty_like(self.origin.logits)
+        logits = np.empty_like(self.origin.logits)
+        # What a move of the bias alone does is not remembered.
+        change = np.empty_like(logits) if self.directions else logits
 
         def fill(rows: slice) -> None:
             change[rows] = coefficients[-1].astype(dtype)
@@ -351,9 +353,9 @@ class Subspace:
         list(objective.mean_loss.over_groups(fill, len(coefficients)))
         if objective.shift_invariant:
             params -= params.mean(axis=1, keepdims=True)
-        noise = np.finfo(change.dtype).eps ** 0.25 * column_norms(logits)
+        noise = np.finfo(dtype).eps ** 0.25 * column_norms(logits)
         moved = objective.evaluate(self.origin.params + params, logits, place.loss)
-        return moved, Direction(params, change).audible(noise)
+        return moved, Direction(params, change).audible(noise) if self.directions else None
 
 
 def _slopes(gradient: Array, step: Array, separate: bool) -> Array:

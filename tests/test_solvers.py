@@ -295,12 +295,13 @@ def test_values_only_fall(name: str) -> None:
 
 def test_columns_that_are_rounding_are_no_directions() -> None:
     loud = np.array([[1.0, 1e-9, 0.0], [2.0, 3e-9, 0.0]])
-    direction = Direction(np.ones((4, 3)), loud)
+    direction = Direction(np.ones((4, 3)), loud.copy())
     assert np.array_equal(direction.audible().params, np.repeat([[1.0, 0.0, 0.0]], 4, axis=0))
     assert np.array_equal(direction.audible().logits, loud * [1, 0, 0])
     assert not direction.audible(floor=10.0).params.any()
-    even = Direction(np.ones((4, 1)), loud[:, 1:2])
-    assert even.audible() is even
+    even = Direction(np.ones((4, 1)), loud[:, 1:2].copy()).audible()
+    assert np.array_equal(even.params, np.ones((4, 1)))
+    assert np.array_equal(even.logits, loud[:, 1:2])
 
 
 def test_lbfgs_ends_when_no_round_takes_a_step() -> None:

@@ -152,7 +152,8 @@ def recentred(
             point = smooth.with_best_bias(smooth.evaluate(point.params, point.logits))
             gradient = smooth.gradient(point)
         inner_steps += 1
-        moved, steps = descend(smooth, point, gradient, directions.at(point), steps, memory)
+        gradient = smooth.free_of_shift(gradient)
+        moved, steps = descend(smooth, point, gradient, -directions.at(point)(gradient), steps, memory)
         settled = moved is None
         if not settled:
             gains.append(point.value - moved.value)

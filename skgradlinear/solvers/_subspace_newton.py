@@ -103,12 +103,12 @@ def subspace_newton(
         if stalled(history.iterations):
             status = Status.STALLED
             break
-        solve = directions.at(point)
-        moved = (
-            objective.line_search(point, gradient, objective.direction(-solve(gradient))) if directions.newton else None
-        )
+        gradient = objective.free_of_shift(gradient)
+        # What the direction is made from, a sample of the rows perhaps, is gone before the search needs room.
+        heading = -directions.at(point)(gradient)
+        moved = objective.line_search(point, gradient, objective.direction(heading)) if directions.newton else None
         if moved is None:
-            moved, steps = descend(objective, point, gradient, solve, steps, memory)
+            moved, steps = descend(objective, point, gradient, heading, steps, memory)
         if moved is None:
             status = Status.STALLED
             break
@@ -117,14 +117,13 @@ def subspace_newton(
 
 
 def descend(
-    objective: Objective, point: Any, gradient: Array, solve: Any, steps: list[Any], memory: int
+    objective: Objective, point: Any, gradient: Array, heading: Array, steps: list[Any], memory: int
 ) -> tuple[Any, list[Any]]:
-    """Minimize over the preconditioned gradient, the last steps and the bias.
+    """Minimize over a heading, the last steps and the bias.
 
     Returns the new point, None if nothing is left to gain, and the steps to remember.
     """
-    gradient = objective.free_of_shift(gradient)
-    direction = objective.direction(-solve(gradient))
+    direction = objective.direction(heading)
     moved, step = objective.subspace(point, [direction, *steps], gradient).minimize(SEARCH_STEPS)
     if steps and point.value - moved.value <= NOTHING[objective.dtype] * abs(point.value):
         # Steps that have become all but parallel, or that hardly move the logits, can spoil the whole system.

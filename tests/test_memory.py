@@ -13,8 +13,8 @@ N, D = 40_000, 400
 
 def allowance(n, d, n_outputs, itemsize):
     """Bytes that a fit of dense rows may take besides X, as the user guide states it."""
-    logits = 10 * n * n_outputs * itemsize
-    factors = (20 + n_outputs) * d**2 * 4
+    logits = 8 * n * n_outputs * itemsize
+    factors = (16 + n_outputs) * d**2 * 4
     return logits + factors + 60 * n + 8_000_000
 
 

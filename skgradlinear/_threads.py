@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -28,17 +29,42 @@ T = TypeVar("T")
 _pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("_pool", default=None)
 
 
+class _OneThread:
+    """Keeps the libraries of linear algebra to one thread while any fit is under way; the last gives theirs back."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_fits = 0
+        self._limits: Any = None
+
+    def __enter__(self) -> int:
+        """How many threads a library had, of which a fit that is not alone sees one."""
+        with self._lock:
+            n_threads = max((library["num_threads"] for library in _libraries().info()), default=1)
+            if not self._n_fits:
+                self._limits = _libraries().limit(limits=1)
+            self._n_fits += 1
+            return n_threads
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._n_fits -= 1
+            if not self._n_fits:
+                self._limits.restore_original_limits()
+
+
+# The libraries' threads are the whole process's, so that fits have to know of each other.
+_one_thread = _OneThread()
+
+
 @contextmanager
 def for_pass(n_multiplications: int) -> Iterator[None]:
     """A context in which loops over rows have a sensible number of threads for passes of this size.
 
-    At most as many as the linear algebra libraries are allowed at its beginning.
+    At most as many as the libraries of linear algebra are allowed at its beginning.
     """
-    n_threads = 1
-    if n_multiplications > SMALL_PASS:
-        n_threads = max((library["num_threads"] for library in _libraries().info()), default=1)
-    with _libraries().limit(limits=1):
-        if n_threads == 1:
+    with _one_thread as n_threads:
+        if n_threads == 1 or n_multiplications <= SMALL_PASS:
             yield
             return
         with ThreadPoolExecutor(n_threads) as pool:

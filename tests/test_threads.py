@@ -38,6 +38,18 @@ def test_libraries_keep_to_one_thread_within_a_fit(size):
     assert threads() == before
 
 
+def test_fits_that_overlap_leave_threads_as_they_were():
+    with threadpool_limits(3):
+        before = threads()
+        first, second = for_pass(0), for_pass(0)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert set(threads().values()) == {1}
+        second.__exit__(None, None, None)
+        assert threads() == before
+
+
 def test_small_passes_have_no_threads_of_their_own():
     with threadpool_limits(4), for_pass(SMALL_PASS):
         assert set(mapped(lambda part: threading.get_ident(), parts(100, 10))) == {threading.get_ident()}

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 import sklearn
+from benchmark_utils import n_outputs
 from benchopt.benchmark import Benchmark
 from scipy import sparse as sp
 from threadpoolctl import threadpool_limits
@@ -90,7 +91,7 @@ def main():
                 objective = benchmark.get_benchmark_objective().get_instance(loss=loss, C=C, intercept=intercept)
                 objective.set_data(**data)
                 for row in compare(benchmark, objective, levels, options):
-                    shape = {"n": len(data["y"]), "d": data["X"].shape[1], "classes": int(data["y"].max()) + 1}
+                    shape = {"n": len(data["y"]), "d": data["X"].shape[1], "classes": max(n_outputs(data["y"]), 2)}
                     row = {"suite": options.suite, "loss": loss, "data": name, **shape, "C": C, **row}
                     rows.append(row)
                     writer.writerow(row)
@@ -106,6 +107,10 @@ def data_sets(benchmark, options):
     if options.npz:
         files = sorted(options.npz.glob("*.npz"), key=lambda path: path.stat().st_size)
         found += [(path.stem, classes["files"].get_instance(path=str(path))) for path in files]
+    if options.suite == "sigmoid":
+        found.append(
+            ("multilabel", classes["generated"].get_instance(kind="multilabel", n=10_000, d=100, n_classes=20))
+        )
     return [(name, data) for name, data in found if not options.data or name in options.data]
 
 

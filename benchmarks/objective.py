@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from benchmark_utils import n_outputs
 from benchopt import BaseObjective
 from scipy.special import log1p, logsumexp
 
@@ -24,7 +25,7 @@ class Objective(BaseObjective):
         """
         self.y = y
         self.alpha = 1 / (self.C * len(y))
-        self.n_outputs = 1 if y.max() == 1 else int(y.max()) + 1
+        self.n_outputs = n_outputs(y)
         if sp.issparse(X):
             self.scale = np.ones(X.shape[1])
         else:
@@ -61,7 +62,9 @@ def _blocks(X):
 
 
 def _losses(loss, logits, y):
-    """Loss of each row; two classes have one column of logits."""
+    """Loss of each row; two classes have one column of logits, rows of several labels a column for each."""
+    if y.ndim == 2:
+        return (np.maximum(logits, 0) + log1p(np.exp(-np.abs(logits))) - y * logits).sum(axis=1)
     if logits.shape[1] == 1:
         margin = np.where(y == 1, 1.0, -1.0) * logits[:, 0]
         if loss in {"softmax", "sigmoid"}:

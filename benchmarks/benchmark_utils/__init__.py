@@ -15,6 +15,13 @@ LOGISTIC = {"softmax", "sigmoid"}
 MAX_ITER = 100_000
 
 
+def n_outputs(y):
+    """Columns of the logits: one for two classes, otherwise one for each class or column of labels."""
+    if y.ndim == 2:
+        return y.shape[1]
+    return 1 if y.max() == 1 else int(y.max()) + 1
+
+
 class Peer(BaseSolver):
     """A scikit-learn style classifier behind a `StandardScaler`, whole fits at ever smaller tolerances.
 
@@ -27,12 +34,15 @@ class Peer(BaseSolver):
     intercepts = {"free"}
     max_classes = np.inf
     dense_only = False
+    multilabel = False
     parameters = {"dtype": ["float64"]}
 
     def skip(self, X, y, C, loss, intercept):
-        n_classes = int(y.max()) + 1
+        n_classes = max(n_outputs(y), 2)
         if loss not in self.losses and not (loss == "softmax" and n_classes == 2 and "sigmoid" in self.losses):
             return True, f"does not solve {loss}"
+        if y.ndim == 2 and not self.multilabel:
+            return True, "takes one label a row"
         if intercept not in self.intercepts:
             return True, f"has no {intercept} intercept"
         if n_classes > self.max_classes:

@@ -17,6 +17,7 @@ class Solver(Peer):
     name = "skgradlinear"
     losses = {"softmax", "sigmoid", *FORMS}
     intercepts = {"free", "penalized"}
+    multilabel = True
     parameters = {"dtype": ["float32", "float64"]}
 
     def build(self, tol):

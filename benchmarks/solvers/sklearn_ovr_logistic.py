@@ -10,6 +10,7 @@ class Solver(Peer):
     name = "sklearn-ovr-logistic"
     losses = {"sigmoid"}
     parameters = {"solver": ["lbfgs", "newton-cg", "newton-cholesky"], "dtype": ["float64", "float32"]}
+    multilabel = True
     requirements = ["pip::scikit-learn"]
 
     def skip(self, X, y, C, loss, intercept):

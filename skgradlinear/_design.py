@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.linalg import LinAlgError
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotrs, spotrf, spotrs
 
 from ._rows import CSRRows
 from .losses._base import Array, Indices
@@ -29,6 +29,8 @@ LEVERAGE_ROWS = 1 << 14
 RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 # A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
 RIDGE_GROWTH = 100.0
+# SciPy's own wrappers take several times as long as a system of a dozen unknowns.
+LAPACK = {np.dtype(np.float32): (spotrf, spotrs), np.dtype(np.float64): (dpotrf, dpotrs)}
 
 
 class Design:
@@ -41,7 +43,7 @@ class Design:
     def __init__(self, objective: Objective, seed: int, *, rough: bool = False) -> None:
         self.objective = objective
         self.rough = rough
-        self.random = np.random.default_rng(seed)
+        self.seed = seed
         self.shape = len(objective.weight), objective.shape[0]
         n_rows, order = self.shape
         # A factor only has to point the way: float32 will do while the penalty is above its rounding. Small problems
@@ -49,6 +51,11 @@ class Design:
         regular = objective.alpha >= COARSE_ALPHA * max(objective.logit_variance / order, np.finfo(np.float64).tiny)
         coarse = regular and n_rows * order >= MIN_COARSE_ENTRIES
         self.dtype = np.dtype(np.float32) if coarse else objective.dtype
+
+    @cached_property
+    def random(self) -> np.random.Generator:
+        """What samples are drawn by; few rows never are."""
+        return np.random.default_rng(self.seed)
 
     @cached_property
     def kept(self) -> Array | None:
@@ -176,7 +183,7 @@ def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:
 
     def solve(right: Array) -> Array:
         scaled = scale * right.astype(factor.dtype, copy=False)
-        solution: Array = scale * cho_solve((factor, True), scaled, check_finite=False)
+        solution: Array = scale * cho_solve(factor, scaled)
         return solution
 
     return solve
@@ -185,12 +192,19 @@ def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:
 def cholesky(matrix: Array) -> Array:
     """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place."""
     ridge = 0.0
+    potrf = LAPACK[matrix.dtype][0]
     while True:
-        try:
-            # The transpose is the same matrix, in the memory order that LAPACK wants.
-            factor: Array = cho_factor(matrix.T, lower=True, check_finite=False)[0]
+        # The transpose is the same matrix, in the memory order that LAPACK wants.
+        factor: Array
+        factor, refused = potrf(matrix.T, lower=True, clean=False)
+        if not refused:
             return factor
-        except LinAlgError:
-            diagonal = np.einsum("ii->i", matrix)
-            ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
-            diagonal += ridge
+        diagonal = np.einsum("ii->i", matrix)
+        ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
+        diagonal += ridge
+
+
+def cho_solve(factor: Array, right: Array) -> Array:
+    """Solution of a system with the matrix of a lower factor, for one right-hand side or the columns of several."""
+    solution: Array = LAPACK[factor.dtype][1](factor, right, lower=True)[0]
+    return solution

@@ -13,11 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.linalg import cho_solve
 
 from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
-from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
+from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from .losses._base import Array, Curvature
@@ -277,7 +276,7 @@ class SampledNewton:
         scale = mean / level
 
         def solve(gradient: Array) -> Array:
-            solution = cho_solve((factor, True), gradient.astype(factor.dtype), check_finite=False)
+            solution = cho_solve(factor, gradient.astype(factor.dtype))
             scaled: Array = solution.astype(np.float64) * scale
             return scaled
 

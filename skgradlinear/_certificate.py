@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._bias import minimize_bias
 from ._evaluation import Evaluation
-from ._subspace import minimize_bias
 from .losses import NonSmoothLoss
 from .losses._base import Array
 

@@ -13,15 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse as sp
 
 from . import _rows
+from ._bias import minimize_bias
 from ._central_path import CentralPath, Waypoint
 from ._certificate import POLISH_SHARE, Certificate, bias_radius, bound_from_smoothed, certify, relative
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
-from ._line import Line
+from ._line import Line, line_search
 from ._mean_loss import MeanLoss
 from ._rotation import Rotation
 from ._standardization import Moments, Standardization
-from ._subspace import Subspace, line_search, minimize_bias
+from ._subspace import Subspace
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
 from .losses._base import Array, Indices, Labels, checked_integers
 
@@ -395,9 +396,9 @@ class Objective:
     def at(self, params: Array) -> Evaluation:
         """Everything known at `params`: half a pass over X."""
         point = self.shaped(params).astype(np.float64)
-        return self.evaluate(point, self.logits(point))
+        return self.evaluate(point, self.logits(point), formed=True)
 
-    def evaluate(self, params: Array, logits: Array, loss: float | None = None) -> Evaluation:
+    def evaluate(self, params: Array, logits: Array, loss: float | None = None, *, formed: bool = False) -> Evaluation:
         """Evaluation of a point whose logits are known, and perhaps its mean loss."""
         derivatives = None
         if self.mean_loss.one_group:
@@ -405,11 +406,30 @@ class Objective:
             derivatives = dlogits, curvature
         elif loss is None:
             loss = self.mean_loss.value(logits)
-        return Evaluation(params, logits, loss, loss + self.penalty(params), self.mean_loss, derivatives)
+        return Evaluation(params, logits, loss, loss + self.penalty(params), self.mean_loss, derivatives, formed)
+
+    def evaluate_with_balance(self, params: Array, logits: Array, *, formed: bool) -> tuple[Evaluation, Array]:
+        """Evaluation of a point and its gradient in the bias, shape (K,), for one exponential."""
+        if self.mean_loss.one_group:
+            point = self.evaluate(params, logits, formed=formed)
+            return point, self.balance(point)
+        loss, balance = 0.0, np.zeros(self.shape[1])
+        for rows in self.mean_loss.groups():
+            share, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
+            loss += share
+            balance += self.weight[rows] @ dlogits
+        return self.evaluate(params, logits, loss, formed=formed), balance
+
+    def balance(self, point: Evaluation) -> Array:
+        """Gradient in the bias at a point, shape (K,), whether or not there is one."""
+        balance = np.zeros(self.shape[1])
+        for rows in self.mean_loss.groups():
+            balance += self.weight[rows] @ point.dlogits(rows)
+        return balance
 
     def gradient(self, point: Evaluation) -> Array:
-        """Gradient at a point, shape (d + 1, K): half a pass over X."""
-        return self.pull(point.dlogits, point.params)
+        """Gradient at a point, shape (d + 1, K): half a pass over X, unless the point has it."""
+        return self.pull(point.dlogits, point.params) if point.gradient is None else point.gradient
 
     def pull(self, dlogits: Callable[[slice], Array], params: Array) -> Array:
         """Gradient in the parameters of rows' gradients in the logits, given group by group, plus the penalty's."""
@@ -457,9 +477,8 @@ class Objective:
         certificate = self.certificate(point, gradient)
         rest = certificate.gap - certificate.bias_cost
         if certificate.measure > tol >= relative(self, point.value, rest):
-            polished = self.polished(
-                point, POLISH_SHARE * tol * certificate.bias_cost / certificate.measure, point.value
-            )
+            cost = POLISH_SHARE * tol * certificate.bias_cost / certificate.measure
+            polished = self.polished(point, cost, point.value, gradient[-1])
             if polished is not point:
                 gradient = self.gradient(polished)
                 return polished, gradient, self.certificate(polished, gradient)
@@ -469,21 +488,13 @@ class Objective:
         """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
         if params is not None:
             given = self.free_of_shift(self.shaped(params)).astype(np.float64)
-            if self.mean_loss.one_group:
-                return self.with_best_bias(self.at(given))
-            # The loss and the bias's gradient of many rows together, for one exponential.
-            logits = self.logits(given)
-            loss, balance = 0.0, np.zeros((1, self.shape[1]))
-            for rows in self.mean_loss.groups():
-                share, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
-                loss += share
-                balance += (dlogits * self._row_weight[rows]).sum(axis=0, dtype=np.float64)
-            return minimize_bias(self, self.evaluate(given, logits, loss), START_BIAS[self.dtype], balance)
-        point = self.zeros()
-        point[-1] = self._best_constant()
+            point, balance = self.evaluate_with_balance(given, self.logits(given), formed=True)
+            return minimize_bias(self, point, START_BIAS[self.dtype], balance)
+        constant = self.zeros()
+        constant[-1] = self._best_constant()
         logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")
-        logits[:] = point[-1]
-        return self.evaluate(point, logits)
+        logits[:] = constant[-1]
+        return self.evaluate(constant, logits, formed=True)
 
     @property
     def _row_per_label(self) -> Self:
@@ -512,9 +523,10 @@ class Objective:
         """The point with the bias that is best for its weights, to a start's accuracy."""
         return minimize_bias(self, point, target=START_BIAS[self.dtype])
 
-    def polished(self, point: Evaluation, bias_cost: float, value: float) -> Evaluation:
+    def polished(self, point: Evaluation, bias_cost: float, value: float, balance: Array | None = None) -> Evaluation:
         """The point with its bias moved until that costs the certificate of `value` no more than `bias_cost`."""
-        return minimize_bias(self, point, target=bias_cost / float(bias_radius(self, value, point.params[-1]).max()))
+        target = bias_cost / float(bias_radius(self, value, point.params[-1]).max())
+        return minimize_bias(self, point, target, balance)
 
     def bound(self, point: Evaluation, gradient: Array, value: float) -> tuple[float, float]:
         """Lower bound on this objective, `value` somewhere, from a point of its smoothed version; the bias's cost."""
@@ -567,9 +579,9 @@ class Objective:
         """The objective over the span of directions and the bias, around a point; its gradient there, if known."""
         return Subspace(self, point, directions, gradient)
 
-    def line_search(self, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
-        """The point moved along Newton's own direction; None if nothing is gained."""
-        return line_search(self, point, gradient, direction)
+    def line_search(self, point: Evaluation, gradient: Array, step: Array) -> Evaluation | None:
+        """The point moved along Newton's own direction, with its gradient; None if nothing is gained."""
+        return line_search(self, point, gradient, self.free_of_shift(step))
 
     def directions(self, seed: int) -> Rule:
         """The rule of directions that suits the shape of the problem."""

@@ -63,9 +63,9 @@ class NewtonCG(Solver):
             newton = conjugate_gradient(
                 objective.damped_hessp(point), gradient, lambda vector: vector, max_steps=self.max_cg_steps
             )
-            moved = objective.line_search(point, gradient, objective.direction(-newton))
+            moved = objective.line_search(point, gradient, -newton)
             if moved is None or stalled(history.iterations):
                 status = Status.STALLED
                 break
-            point = objective.at(moved.params)
+            point = moved
         return history.result(point, certificate, status)

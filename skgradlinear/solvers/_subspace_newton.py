@@ -89,7 +89,7 @@ def subspace_newton(
     status = Status.MAX_ITER
     for n_iter in range(max_iter + 1):
         point, gradient, certificate = objective.assess(point, tol)
-        if certificate.measure <= tol and n_iter % REFORM:
+        if certificate.measure <= tol and not point.formed:
             # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten.
             point, gradient, certificate = objective.assess(objective.at(point.params), tol)
             steps = steps if certificate.measure <= tol else []
@@ -104,15 +104,13 @@ def subspace_newton(
             status = Status.STALLED
             break
         solve = directions.at(point)
-        moved = (
-            objective.line_search(point, gradient, objective.direction(-solve(gradient))) if directions.newton else None
-        )
+        moved = objective.line_search(point, gradient, -solve(gradient)) if directions.newton else None
         if moved is None:
             moved, steps = descend(objective, point, gradient, solve, steps, memory)
         if moved is None:
             status = Status.STALLED
             break
-        point = moved if (n_iter + 1) % REFORM else objective.at(moved.params)
+        point = moved if moved.formed or (n_iter + 1) % REFORM else objective.at(moved.params)
     return history.result(point, certificate, status)
 
 

@@ -1,0 +1,79 @@
+"""Newton's method on the bias alone: a system of order K, on cached logits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._design import RIDGE, scaled_solver
+from ._evaluation import Evaluation
+from ._line import rounding, search
+from .losses._base import Array
+
+if TYPE_CHECKING:
+    from ._objective import Objective
+
+MAX_STEPS = 30
+# On the flat pieces of a hinge the bias has no curvature; steps stay within a few logits.
+MAX_STEP = 4.0
+
+
+def minimize_bias(objective: Objective, point: Evaluation, target: float, balance: Array | None = None) -> Evaluation:
+    """The point with its bias moved until ``||d loss / d bias||_1 <= target``, or to rounding.
+
+    `balance` is that derivative at the point, where it is known.
+    """
+    if not objective.fit_intercept:
+        return point
+    if balance is None:
+        balance = objective.balance(point)
+    for _ in range(MAX_STEPS):
+        if np.abs(balance).sum() <= target:
+            break
+        step = _newton_step(objective, point, balance)
+        found = _moved(objective, point, balance, step)
+        if found is None:
+            break
+        before, size = point.loss, np.abs(balance).sum()
+        point, balance = found
+        if point.loss >= before and np.abs(balance).sum() >= size:
+            break
+    return point
+
+
+def _newton_step(objective: Objective, point: Evaluation, balance: Array) -> Array:
+    n_outputs = len(balance)
+    hessian, level = np.zeros((n_outputs, n_outputs)), np.zeros(n_outputs)
+    for rows in objective.mean_loss.groups():
+        curvature, weight = point.curvature(rows), objective._row_weight[rows]
+        level += curvature.diagonal.T @ weight[:, 0]
+        for sign, vector in curvature.dyads:
+            hessian -= sign * ((vector * weight).T @ vector)
+    diagonal = np.einsum("kk->k", hessian)
+    diagonal += level
+    if objective.shift_invariant:
+        # A common shift of the classes is free; the gradient has none, so any curvature may be given to it.
+        hessian += float(diagonal.mean()) / n_outputs
+    # What rounding leaves of a curvature that is none.
+    least = float(np.finfo(objective.dtype).eps * level.max() + np.finfo(np.float32).tiny)
+    np.maximum(diagonal, least, out=diagonal)
+    step = -scaled_solver(hessian, RIDGE[objective.dtype])(balance)
+    step *= MAX_STEP / max(float(np.abs(step).max()), MAX_STEP)
+    free: Array = objective.free_of_shift(step[None])[0]
+    return free
+
+
+def _moved(objective: Objective, point: Evaluation, balance: Array, step: Array) -> tuple[Evaluation, Array] | None:
+    """The point with its bias moved along a step, and the derivative in the bias there."""
+
+    def trial(size: float) -> tuple[tuple[Evaluation, Array], float, float]:
+        shift = size * step
+        params = point.params.copy()
+        params[-1] += shift
+        # Logits and one constant: as good as formed anew where the point's are.
+        logits = point.logits + shift.astype(objective.dtype)
+        moved, slopes = objective.evaluate_with_balance(params, logits, formed=point.formed)
+        return (moved, slopes), moved.loss, float(slopes @ step)
+
+    return search(trial, float(balance @ step), point.loss + rounding(objective) * abs(point.loss))

@@ -11,11 +11,13 @@ bias is proved to be in the box: see `bias_radius`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._bias import minimize_bias
 from ._evaluation import Evaluation
@@ -60,7 +62,7 @@ class Certificate:
 
 def relative(objective: Objective, value: float, gap: float) -> float:
     """Gap relative to the objective, with a floor for objectives near zero; infinite where the objective is."""
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return np.inf
     return gap / max(abs(value), VALUE_FLOOR * objective.loss_at_zero)
 
@@ -90,20 +92,61 @@ def bias_radius(objective: Objective, value: float, bias: Array) -> Array:
     with the mean ``m_c`` of these rows and the mean squared norm, `spread`, of all. A class k without rows has its bias
     where no row is charged for it: as ``z_iy - z_ik >= b_y - b_k - ||w_y - w_k|| ||z_i||``, well below all of these.
     """
-    own, others = objective.label_mass
     coupled = objective.shift_invariant
-    # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
-    share = own if coupled else np.minimum(own, others)
-    used = share > LEAST_SHARE
-    share = np.where(used, share, 1.0)
-    value += objective.loss.shortfall(len(share))
-    square = (4.0 if coupled else 2.0) * value / objective.alpha
-    reach = value / share + np.sqrt(square * objective.spread / share)
-    endless = ENDLESS
-    if coupled and not used.all():
-        endless += float(reach[used].max()) + float(np.sqrt(square)) * objective.longest_row
-    from_bias = bias.max() - bias if coupled else np.abs(bias)
-    return np.where(used, reach, endless) + from_bias
+    value += objective.loss.shortfall(len(bias))
+    reach: Array = objective.bias_reach(value)
+    reach += bias.max() - bias if coupled else np.abs(bias)
+    return reach
+
+
+@dataclass(frozen=True)
+class BiasReach:
+    """What `bias_radius` says of a model without a bias, by its value: ``value / p + factor sqrt(value)``.
+
+    Parameters
+    ----------
+    inverse_share : ndarray of shape (K,)
+        ``1 / p``.
+    factor : ndarray of shape (K,)
+        ``sqrt(4 spread / (alpha p))``, with 2 in the place of 4 where outputs are separate.
+    unused : ndarray of shape (K,), or None
+        Which outputs have no rows on one side; None if all have.
+    longest : float
+        The largest ``sqrt(2) ||w_j - w_c|| ||z_i|| / ||W||`` over ``sqrt(alpha)``, where a class has no rows; else 0.
+    coupled : bool
+        Whether the outputs are classes of one distribution.
+    """
+
+    inverse_share: Array
+    factor: Array
+    unused: NDArray[np.bool_] | None
+    longest: float
+    coupled: bool
+
+    @classmethod
+    def of(cls, objective: Objective) -> Self:
+        """The reach of an objective with a penalty."""
+        own, others = objective.label_mass
+        coupled = objective.shift_invariant
+        # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
+        share = own if coupled else np.minimum(own, others)
+        unused = share <= LEAST_SHARE
+        some = bool(unused.any())
+        inverse = 1 / np.where(unused, 1.0, share)
+        square = (4.0 if coupled else 2.0) / objective.alpha
+        longest = np.sqrt(square) * objective.longest_row if some and coupled else 0.0
+        return cls(
+            inverse, np.sqrt(square * objective.spread * inverse), unused if some else None, float(longest), coupled
+        )
+
+    def __call__(self, value: float) -> Array:
+        """How far the best bias can be from zero, or from the largest, shape (K,)."""
+        root = float(np.sqrt(value))
+        reach = value * self.inverse_share + root * self.factor
+        if self.unused is not None:
+            furthest = float(reach[~self.unused].max()) if self.coupled else 0.0
+            reach[self.unused] = ENDLESS + furthest + root * self.longest
+        return reach
 
 
 def dual_value(objective: Objective, dual: Callable[[slice], Array], value: float, bias: Array) -> float:
@@ -124,7 +167,7 @@ def _mean_conjugate(objective: Objective, dual: Callable[[slice], Array]) -> flo
 
 def _bias_cost(objective: Objective, balance: Array, value: float, bias: Array) -> float:
     """``R . |g|``; in float32, where sums only forecast what float64 will prove, it is left out."""
-    if objective.dtype != np.float64 or not np.isfinite(value):
+    if objective.dtype != np.float64 or not math.isfinite(value):
         return 0.0
     return float(bias_radius(objective, value, bias) @ np.abs(balance))
 

@@ -15,7 +15,7 @@ from scipy import sparse as sp
 from . import _rows
 from ._bias import minimize_bias
 from ._central_path import CentralPath, Waypoint
-from ._certificate import POLISH_SHARE, Certificate, bias_radius, bound_from_smoothed, certify, relative
+from ._certificate import POLISH_SHARE, BiasReach, Certificate, bias_radius, bound_from_smoothed, certify, relative
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._line import Line, line_search
@@ -199,7 +199,15 @@ class Objective:
 
     def _with(self, **changes: Any) -> Self:
         other = copy.copy(self)
-        for name in ("label_mass", "loss_at_zero", "longest_row", "mean_loss", "spread"):
+        for name in (
+            "bias_reach",
+            "label_mass",
+            "loss_at_zero",
+            "longest_row",
+            "mass_of_labels",
+            "mean_loss",
+            "spread",
+        ):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
@@ -265,7 +273,7 @@ class Objective:
         """The same objective computed in float64, block by block; rows are shared."""
         other = self._with(rows=self.rows.astype(np.dtype(np.float64)), _row_weight=self.weight[:, None])
         # None of these is computed in the precision of the rows.
-        for name in ("label_mass", "loss_at_zero"):
+        for name in ("label_mass", "loss_at_zero", "mass_of_labels"):
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
         return other
@@ -318,22 +326,29 @@ class Objective:
     @cached_property
     def loss_at_zero(self) -> float:
         """Weighted mean loss of zero logits: the scale of what can be gained."""
-        alike = self._row_per_label
-        return alike.mean_loss.value(np.zeros((len(alike.weight), self.shape[1])))
+        if self._tells_rows_apart:
+            return self.mean_loss.value(np.zeros((len(self.weight), self.shape[1])))
+        mass = self.mass_of_labels
+        return float(mass @ self.loss.value(np.zeros((len(mass), self.shape[1])), np.arange(len(mass))))
+
+    @cached_property
+    def bias_reach(self) -> BiasReach:
+        """How far the best bias can be, by the value that some model has."""
+        return BiasReach.of(self)
 
     @cached_property
     def label_mass(self) -> tuple[Array, Array]:
         """Weight of each output's own rows, shape (K,), and of all other rows."""
         if self.y.ndim == 2:
             return self.weight @ self.y, self.weight @ (1 - self.y)
-        mass = self._mass_of_labels
+        mass = self.mass_of_labels
         # Sums without the output's own rows: a difference would lose the weight of rare ones.
         others = np.where(np.eye(len(mass), dtype=bool), 0.0, mass).sum(axis=1)
         first = len(mass) - self.shape[1]
         return mass[first:], others[first:]
 
-    @property
-    def _mass_of_labels(self) -> Array:
+    @cached_property
+    def mass_of_labels(self) -> Array:
         """Weight of the rows of each class, of which there are two where one output tells them apart."""
         n_labels = max(self.shape[1], 2)
         mass: Array = np.bincount(checked_integers(self.y, n_labels), self.weight, n_labels).astype(np.float64)
@@ -497,14 +512,19 @@ class Objective:
         return self.evaluate(constant, logits, formed=True)
 
     @property
+    def _tells_rows_apart(self) -> bool:
+        """Whether rows with one label and the same logits can have different losses."""
+        return self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre) > 0)
+
+    @property
     def _row_per_label(self) -> Self:
         """The objective with all rows of a label as one, for equal logits of all; itself if a loss tells rows apart.
 
         Its rows are no rows of X.
         """
-        if self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
+        if self._tells_rows_apart:
             return self
-        mass = self._mass_of_labels
+        mass = self.mass_of_labels
         return self._with(y=np.arange(len(mass)), **self._weighted(mass))
 
     def _best_constant(self) -> Array:

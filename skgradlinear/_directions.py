@@ -16,7 +16,7 @@ import numpy as np
 
 from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
-from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
+from ._design import MAX_KEPT_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from .losses._base import Array, Curvature
@@ -93,9 +93,8 @@ class ExactNewton:
 
     @cached_property
     def design(self) -> Array:
-        """The standardized rows, shape (n, d + 1); very few of them in float64 whatever X is, which costs nothing."""
-        rows = Design(self.objective, 0).take(None)
-        return rows if rows.size >= MIN_COARSE_ENTRIES else rows.astype(np.float64)
+        """The standardized rows, shape (n, d + 1)."""
+        return Design(self.objective, 0).take(None)
 
     @cached_property
     def squares(self) -> Array:
@@ -124,11 +123,12 @@ class ExactNewton:
         weighted = curvature.diagonal * self.objective._row_weight
         if not curvature.dyads:
             return self._separately(curvature.diagonal, weighted)
-        rows = np.zeros((len(weighted), n_outputs, n_outputs))
-        np.einsum("ikk->ik", rows)[:] = weighted
+        rows = np.zeros((n_outputs, n_outputs, len(weighted)), weighted.dtype)
+        np.einsum("kki->ki", rows)[:] = weighted.T
         for sign, vector in curvature.dyads:
-            rows -= sign * (vector * self.objective._row_weight)[:, :, None] * vector[:, None, :]
-        flat = rows.reshape(len(rows), -1).T.astype(self.squares.dtype)
+            columns = vector.T
+            rows -= (sign * self.objective._row_weight[:, 0] * columns)[:, None] * columns
+        flat = rows.reshape(-1, len(weighted)).astype(self.squares.dtype, copy=False)
         pairs = (flat @ self.squares).reshape(n_outputs, n_outputs, order, order)
         hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
         diagonal = np.einsum("ii->i", hessian)

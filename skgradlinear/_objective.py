@@ -28,6 +28,9 @@ from .losses._base import Array, Indices, Labels, checked_integers
 
 # A start's bias is good enough when the l1 norm of its gradient is this; float32 sums have no more digits.
 START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
+# Rows of no more entries (with the constant) are solved in float64 whatever X is: arithmetic takes so little of their
+# time that float32 saves none, and would have to be checked.
+SMALL_ENTRIES = 1 << 16
 # Rows with curvature are copied out for a hinge's Hessian products while they are no more than this share.
 MAX_TAKEN_SHARE = 0.2
 
@@ -282,6 +285,11 @@ class Objective:
     def dtype(self) -> np.dtype:
         """Precision of the logits and of the products with X."""
         return self.rows.dtype
+
+    @property
+    def small(self) -> bool:
+        """Whether the rows are few enough to be solved in float64 whatever X is."""
+        return bool(len(self.weight) * self.shape[0] <= SMALL_ENTRIES)
 
     @property
     def bias_stiffness(self) -> float:

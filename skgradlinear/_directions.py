@@ -16,7 +16,7 @@ import numpy as np
 
 from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
-from ._design import MAX_KEPT_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
+from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from .losses._base import Array, Curvature
@@ -84,8 +84,10 @@ class ExactNewton:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         order, n_outputs = objective.shape
-        # Each output of several that do not interact has a best step, which the search in the subspace finds.
-        self.newton = n_outputs == 1 or objective.mean_loss.coupled
+        # Each output of several that do not interact has a best step, which the search in the subspace finds: it takes
+        # fewer steps, but as long as several where rows are few.
+        few = len(objective.weight) * order < MIN_COARSE_ENTRIES
+        self.newton = few or n_outputs == 1 or objective.mean_loss.coupled
         self.stiffness = np.full((n_outputs, order), objective.alpha)
         self.stiffness[:, -1] = objective.bias_stiffness if objective.fit_intercept else 1.0
         # A common shift of the classes is free; directions have none, so any curvature may be given to it.

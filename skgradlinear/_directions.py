@@ -213,9 +213,13 @@ class SampledNewton:
     def __init__(self, objective: Objective, seed: int) -> None:
         self.objective = objective
         self.design = Design(objective, seed)
-        n_rows, order = self.design.shape
-        self.whole = self.design.kept is not None or FIRST_ROWS * order >= WHOLE_SHARE * n_rows
         self.n_directions = 0
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all rows are taken; kept ones are formed for a first direction, of which a good start needs none."""
+        n_rows, order = self.design.shape
+        return self.design.kept is not None or FIRST_ROWS * order >= WHOLE_SHARE * n_rows
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to about the inverse Hessian at `point` times it."""

@@ -507,12 +507,18 @@ class Objective:
                 return polished, gradient, self.certificate(polished, gradient)
         return point, gradient, certificate
 
-    def start(self, params: Array | None) -> Evaluation:
-        """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
+    def start(self, params: Array | None, tol: float = 0.0) -> Evaluation:
+        """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights.
+
+        That bias is no better than a relative gap of `tol` asks for.
+        """
         if params is not None:
             given = self.free_of_shift(self.shaped(params)).astype(np.float64)
             point, balance = self.evaluate_with_balance(given, self.logits(given), formed=True)
-            return minimize_bias(self, point, START_BIAS[self.dtype], balance)
+            target = START_BIAS[self.dtype]
+            if tol and self.alpha and point.value < np.inf:
+                target = max(target, self._allowed_balance(POLISH_SHARE * tol * point.value, point.value, point))
+            return minimize_bias(self, point, target, balance)
         constant = self.zeros()
         constant[-1] = self._best_constant()
         logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")
@@ -553,8 +559,11 @@ class Objective:
 
     def polished(self, point: Evaluation, bias_cost: float, value: float, balance: Array | None = None) -> Evaluation:
         """The point with its bias moved until that costs the certificate of `value` no more than `bias_cost`."""
-        target = bias_cost / float(bias_radius(self, value, point.params[-1]).max())
-        return minimize_bias(self, point, target, balance)
+        return minimize_bias(self, point, self._allowed_balance(bias_cost, value, point), balance)
+
+    def _allowed_balance(self, bias_cost: float, value: float, point: Evaluation) -> float:
+        """Gradient in the bias that costs the certificate of `value` no more than `bias_cost`."""
+        return bias_cost / float(bias_radius(self, value, point.params[-1]).max())
 
     def bound(self, point: Evaluation, gradient: Array, value: float) -> tuple[float, float]:
         """Lower bound on this objective, `value` somewhere, from a point of its smoothed version; the bias's cost."""

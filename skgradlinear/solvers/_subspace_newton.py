@@ -83,14 +83,15 @@ def subspace_newton(
     check_limits(objective, tol, max_iter)
     directions = objective.directions(random_state)
     memory = directions.memory if memory is None else memory
-    point = objective.start(params)
+    point = objective.start(params, tol)
     history = History(callback)
     steps: list[Any] = []
     status = Status.MAX_ITER
     for n_iter in range(max_iter + 1):
         point, gradient, certificate = objective.assess(point, tol)
-        if certificate.measure <= tol and not point.formed:
-            # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten.
+        if certificate.measure <= tol and not point.formed and objective.dtype == np.float64:
+            # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten. In
+            # float32 nothing is claimed.
             point, gradient, certificate = objective.assess(objective.at(point.params), tol)
             steps = steps if certificate.measure <= tol else []
         history.note(point.value, certificate.measure, point.params)

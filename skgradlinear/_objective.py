@@ -274,6 +274,8 @@ class Objective:
 
     def in_float64(self) -> Self:
         """The same objective computed in float64, block by block; rows are shared."""
+        if self.dtype == np.float64:
+            return self
         other = self._with(rows=self.rows.astype(np.dtype(np.float64)), _row_weight=self.weight[:, None])
         # None of these is computed in the precision of the rows.
         for name in ("label_mass", "loss_at_zero", "mass_of_labels"):
@@ -456,6 +458,8 @@ class Objective:
 
     def pull(self, dlogits: Callable[[slice], Array], params: Array) -> Array:
         """Gradient in the parameters of rows' gradients in the logits, given group by group, plus the penalty's."""
+        if self.mean_loss.one_group:
+            return self._pull(self._row_weight * dlogits(slice(None)), params)
         weighted = np.empty((self.shape[1], len(self.weight)), self.dtype).T
         for rows in self.mean_loss.groups():
             np.multiply(dlogits(rows), self._row_weight[rows], out=weighted[rows])
@@ -626,7 +630,10 @@ class Objective:
 
     def free_of_shift(self, direction: Array) -> Array:
         """The direction minus its mean over the classes, where a common shift leaves the loss alone."""
-        return direction - direction.mean(axis=1, keepdims=True) if self.shift_invariant else direction
+        if not self.shift_invariant:
+            return direction
+        free: Array = direction - direction.sum(axis=1, keepdims=True) / self.shape[1]
+        return free
 
     @property
     def shift_invariant(self) -> bool:

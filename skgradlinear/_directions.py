@@ -136,7 +136,7 @@ class ExactNewton:
         diagonal = np.einsum("ii->i", hessian)
         if self.shift:
             # Each column's own level: columns may differ by many orders of magnitude.
-            level = diagonal.reshape(n_outputs, order).mean(axis=0) * self.shift
+            level = diagonal.reshape(n_outputs, order).sum(axis=0) * (self.shift / n_outputs)
             np.einsum("kjlj->klj", hessian.reshape(n_outputs, order, n_outputs, order))[:] += level
         diagonal += self.stiffness.ravel().astype(hessian.dtype) + np.finfo(hessian.dtype).tiny
         stacked = scaled_solver(hessian, RIDGE[hessian.dtype])

@@ -19,6 +19,8 @@ Found = TypeVar("Found")
 # The line search ends where the slope is this share of the first, or after so many trials.
 FLAT = 0.3
 MAX_SEARCH = 12
+# Relative rounding of a value: means of float32 losses are rounded where each loss is.
+ROUNDING = {np.dtype(np.float32): 4 * 2.0**-52 + 1e-2 * 2.0**-23, np.dtype(np.float64): 4 * 2.0**-52}
 
 
 class Line:
@@ -88,6 +90,5 @@ def line_search(objective: Objective, point: Evaluation, gradient: Array, step: 
 
 
 def rounding(objective: Objective) -> float:
-    """Relative rounding of a value: means of float32 losses are rounded where each loss is."""
-    precision = float(np.finfo(objective.dtype).eps)
-    return 4 * float(np.finfo(np.float64).eps) + (1e-2 * precision if objective.dtype != np.float64 else 0.0)
+    """Relative rounding of a value."""
+    return ROUNDING[objective.dtype]

@@ -33,7 +33,7 @@ def subspace_newton(
     An iteration forms the gradient (half a pass over X), maps it through an approximate inverse Hessian, takes that
     direction to the logits (half a pass), and then minimizes the true objective over one coefficient per direction and
     output, and the bias, by Newton's method on cached logits. Where the Hessian itself is at hand, a search along
-    Newton's direction takes the place of the last.
+    Newton's direction takes the place of these two: the gradient at its end is that of the next iteration.
 
     Parameters
     ----------

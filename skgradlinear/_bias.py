@@ -19,8 +19,10 @@ MAX_STEPS = 30
 MAX_STEP = 4.0
 
 
-def minimize_bias(objective: Objective, point: Evaluation, target: float, balance: Array | None = None) -> Evaluation:
-    """The point with its bias moved until ``||d loss / d bias||_1 <= target``, or to rounding.
+def minimize_bias(
+    objective: Objective, point: Evaluation, target: float, balance: Array | None = None, price: Array | float = 1.0
+) -> Evaluation:
+    """The point with its bias moved until ``sum_k price_k |d loss / d bias_k| <= target``, or to rounding.
 
     `balance` is that derivative at the point, where it is known.
     """
@@ -29,15 +31,16 @@ def minimize_bias(objective: Objective, point: Evaluation, target: float, balanc
     if balance is None:
         balance = objective.balance(point)
     for _ in range(MAX_STEPS):
-        if np.abs(balance).sum() <= target:
+        cost = (price * np.abs(balance)).sum()
+        if cost <= target:
             break
         step = _newton_step(objective, point, balance)
         found = _moved(objective, point, balance, step)
         if found is None:
             break
-        before, size = point.loss, np.abs(balance).sum()
+        before = point.loss
         point, balance = found
-        if point.loss >= before and np.abs(balance).sum() >= size:
+        if point.loss >= before and (price * np.abs(balance)).sum() >= cost:
             break
     return point
 

@@ -33,8 +33,9 @@ ENDLESS, LEAST_SHARE = 100.0, 1e-16
 # Relative gaps are relative to the objective, but to no less than this share of the loss of the zero model: the
 # objective of separable data tends to zero with alpha, and so must the digits asked of it.
 VALUE_FLOOR = 1e-10
-# Newton steps on the bias stop when its term is this share of what else keeps the point from its certificate.
-POLISH_SHARE = 0.1
+# Newton steps on the bias stop when its term is this share of what the rest of the gap leaves to it, or, at the start
+# and where next to nothing is left, this share of the gap that is asked for.
+POLISH_SHARE, LEAST_POLISH_SHARE = 0.5, 0.1
 
 
 @dataclass(frozen=True)

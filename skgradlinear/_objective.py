@@ -15,7 +15,16 @@ from scipy import sparse as sp
 from . import _rows
 from ._bias import minimize_bias
 from ._central_path import CentralPath, Waypoint
-from ._certificate import POLISH_SHARE, BiasReach, Certificate, bias_radius, bound_from_smoothed, certify, relative
+from ._certificate import (
+    LEAST_POLISH_SHARE,
+    POLISH_SHARE,
+    BiasReach,
+    Certificate,
+    bias_radius,
+    bound_from_smoothed,
+    certify,
+    relative,
+)
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._line import Line, line_search
@@ -504,7 +513,8 @@ class Objective:
         certificate = self.certificate(point, gradient)
         rest = certificate.gap - certificate.bias_cost
         if certificate.measure > tol >= relative(self, point.value, rest):
-            cost = POLISH_SHARE * tol * certificate.bias_cost / certificate.measure
+            asked = tol * certificate.gap / certificate.measure
+            cost = max(POLISH_SHARE * (asked - rest), LEAST_POLISH_SHARE * asked)
             polished = self.polished(point, cost, point.value, gradient[-1])
             if polished is not point:
                 gradient = self.gradient(polished)
@@ -519,10 +529,12 @@ class Objective:
         if params is not None:
             given = self.free_of_shift(self.shaped(params)).astype(np.float64)
             point, balance = self.evaluate_with_balance(given, self.logits(given), formed=True)
-            target = START_BIAS[self.dtype]
-            if tol and self.alpha and point.value < np.inf:
-                target = max(target, self._allowed_balance(POLISH_SHARE * tol * point.value, point.value, point))
-            return minimize_bias(self, point, target, balance)
+            enough = START_BIAS[self.dtype]
+            if not (tol and self.alpha and point.value < np.inf):
+                return minimize_bias(self, point, enough, balance)
+            radius = bias_radius(self, point.value, point.params[-1])
+            cost = max(LEAST_POLISH_SHARE * tol * point.value, enough * float(radius.max()))
+            return minimize_bias(self, point, cost, balance, radius)
         constant = self.zeros()
         constant[-1] = self._best_constant()
         logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")
@@ -563,11 +575,7 @@ class Objective:
 
     def polished(self, point: Evaluation, bias_cost: float, value: float, balance: Array | None = None) -> Evaluation:
         """The point with its bias moved until that costs the certificate of `value` no more than `bias_cost`."""
-        return minimize_bias(self, point, self._allowed_balance(bias_cost, value, point), balance)
-
-    def _allowed_balance(self, bias_cost: float, value: float, point: Evaluation) -> float:
-        """Gradient in the bias that costs the certificate of `value` no more than `bias_cost`."""
-        return bias_cost / float(bias_radius(self, value, point.params[-1]).max())
+        return minimize_bias(self, point, bias_cost, balance, bias_radius(self, value, point.params[-1]))
 
     def bound(self, point: Evaluation, gradient: Array, value: float) -> tuple[float, float]:
         """Lower bound on this objective, `value` somewhere, from a point of its smoothed version; the bias's cost."""

@@ -64,9 +64,9 @@ class Design:
             return None
         # Stored by columns: the products over rows then run along contiguous memory.
         columns = np.empty((self.shape[1], self.shape[0]), self.dtype)
-        standardization = self.objective.standardization
         for where, block in self.objective.rows.dense_blocks():
-            columns[:-1, where] = standardization.apply(block).T
+            columns[:-1, where] = block.T
+        self.objective.standardization.apply_to_columns(columns[:-1])
         columns[-1] = 1.0 if self.objective.fit_intercept else 0.0
         return columns.T
 

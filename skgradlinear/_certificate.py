@@ -95,38 +95,37 @@ def bias_radius(objective: Objective, value: float, bias: Array) -> Array:
     """
     coupled = objective.shift_invariant
     value += objective.loss.shortfall(len(bias))
-    reach: Array = objective.bias_reach(value)
+    # ||w_j - w_c|| of two classes, ||w_k|| of an output of its own.
+    distance = float(np.sqrt((4.0 if coupled else 2.0) * value / objective.alpha))
+    reach: Array = objective.bias_reach(value, distance)
     reach += bias.max() - bias if coupled else np.abs(bias)
     return reach
 
 
 @dataclass(frozen=True)
 class BiasReach:
-    """What `bias_radius` says of a model without a bias, by its value: ``value / p + factor sqrt(value)``.
+    """What `bias_radius` needs of an objective whatever its penalty, the value and the bias are.
 
     Parameters
     ----------
     inverse_share : ndarray of shape (K,)
         ``1 / p``.
-    factor : ndarray of shape (K,)
-        ``sqrt(4 spread / (alpha p))``, with 2 in the place of 4 where outputs are separate.
+    mean_norm : ndarray of shape (K,)
+        Bound on ``||m_c||``, ``sqrt(spread / p)``.
     unused : ndarray of shape (K,), or None
         Which outputs have no rows on one side; None if all have.
-    longest : float
-        The largest ``sqrt(2) ||w_j - w_c|| ||z_i|| / ||W||`` over ``sqrt(alpha)``, where a class has no rows; else 0.
-    coupled : bool
-        Whether the outputs are classes of one distribution.
+    longest_row : float, or None
+        The largest ``||z_i||``, where a class has no rows; None elsewhere.
     """
 
     inverse_share: Array
-    factor: Array
+    mean_norm: Array
     unused: NDArray[np.bool_] | None
-    longest: float
-    coupled: bool
+    longest_row: float | None
 
     @classmethod
     def of(cls, objective: Objective) -> Self:
-        """The reach of an objective with a penalty."""
+        """The reach of an objective."""
         own, others = objective.label_mass
         coupled = objective.shift_invariant
         # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
@@ -134,19 +133,17 @@ class BiasReach:
         unused = share <= LEAST_SHARE
         some = bool(unused.any())
         inverse = 1 / np.where(unused, 1.0, share)
-        square = (4.0 if coupled else 2.0) / objective.alpha
-        longest = np.sqrt(square) * objective.longest_row if some and coupled else 0.0
-        return cls(
-            inverse, np.sqrt(square * objective.spread * inverse), unused if some else None, float(longest), coupled
-        )
+        longest = objective.longest_row if some and coupled else None
+        return cls(inverse, np.sqrt(objective.spread * inverse), unused if some else None, longest)
 
-    def __call__(self, value: float) -> Array:
-        """How far the best bias can be from zero, or from the largest, shape (K,)."""
-        root = float(np.sqrt(value))
-        reach = value * self.inverse_share + root * self.factor
+    def __call__(self, value: float, distance: float) -> Array:
+        """How far the best bias can be from zero, or below the largest, shape (K,); weights are `distance` apart."""
+        reach = value * self.inverse_share + distance * self.mean_norm
         if self.unused is not None:
-            furthest = float(reach[~self.unused].max()) if self.coupled else 0.0
-            reach[self.unused] = ENDLESS + furthest + root * self.longest
+            endless = ENDLESS
+            if self.longest_row is not None:
+                endless += float(reach[~self.unused].max()) + distance * self.longest_row
+            reach[self.unused] = endless
         return reach
 
 

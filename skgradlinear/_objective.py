@@ -352,7 +352,7 @@ class Objective:
 
     @cached_property
     def bias_reach(self) -> BiasReach:
-        """How far the best bias can be, by the value that some model has."""
+        """How far the best bias can be, by the value that some model has and the length of its weights."""
         return BiasReach.of(self)
 
     @cached_property

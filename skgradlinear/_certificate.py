@@ -11,14 +11,16 @@ bias is proved to be in the box: see `bias_radius`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ._bias import minimize_bias
 from ._evaluation import Evaluation
-from ._subspace import minimize_bias
 from .losses import NonSmoothLoss
 from .losses._base import Array
 
@@ -31,8 +33,9 @@ ENDLESS, LEAST_SHARE = 100.0, 1e-16
 # Relative gaps are relative to the objective, but to no less than this share of the loss of the zero model: the
 # objective of separable data tends to zero with alpha, and so must the digits asked of it.
 VALUE_FLOOR = 1e-10
-# Newton steps on the bias stop when its term is this share of what else keeps the point from its certificate.
-POLISH_SHARE = 0.1
+# Newton steps on the bias stop when its term is this share of what the rest of the gap leaves to it, or, at the start
+# and where next to nothing is left, this share of the gap that is asked for.
+POLISH_SHARE, LEAST_POLISH_SHARE = 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Certificate:
 
 def relative(objective: Objective, value: float, gap: float) -> float:
     """Gap relative to the objective, with a floor for objectives near zero; infinite where the objective is."""
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return np.inf
     return gap / max(abs(value), VALUE_FLOOR * objective.loss_at_zero)
 
@@ -90,20 +93,58 @@ def bias_radius(objective: Objective, value: float, bias: Array) -> Array:
     with the mean ``m_c`` of these rows and the mean squared norm, `spread`, of all. A class k without rows has its bias
     where no row is charged for it: as ``z_iy - z_ik >= b_y - b_k - ||w_y - w_k|| ||z_i||``, well below all of these.
     """
-    own, others = objective.label_mass
     coupled = objective.shift_invariant
-    # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
-    share = own if coupled else np.minimum(own, others)
-    used = share > LEAST_SHARE
-    share = np.where(used, share, 1.0)
-    value += objective.loss.shortfall(len(share))
-    square = (4.0 if coupled else 2.0) * value / objective.alpha
-    reach = value / share + np.sqrt(square * objective.spread / share)
-    endless = ENDLESS
-    if coupled and not used.all():
-        endless += float(reach[used].max()) + float(np.sqrt(square)) * objective.longest_row
-    from_bias = bias.max() - bias if coupled else np.abs(bias)
-    return np.where(used, reach, endless) + from_bias
+    value += objective.loss.shortfall(len(bias))
+    # ||w_j - w_c|| of two classes, ||w_k|| of an output of its own.
+    distance = float(np.sqrt((4.0 if coupled else 2.0) * value / objective.alpha))
+    reach: Array = objective.bias_reach(value, distance)
+    reach += bias.max() - bias if coupled else np.abs(bias)
+    return reach
+
+
+@dataclass(frozen=True)
+class BiasReach:
+    """What `bias_radius` needs of an objective whatever its penalty, the value and the bias are.
+
+    Parameters
+    ----------
+    inverse_share : ndarray of shape (K,)
+        ``1 / p``.
+    mean_norm : ndarray of shape (K,)
+        Bound on ``||m_c||``, ``sqrt(spread / p)``.
+    unused : ndarray of shape (K,), or None
+        Which outputs have no rows on one side; None if all have.
+    longest_row : float, or None
+        The largest ``||z_i||``, where a class has no rows; None elsewhere.
+    """
+
+    inverse_share: Array
+    mean_norm: Array
+    unused: NDArray[np.bool_] | None
+    longest_row: float | None
+
+    @classmethod
+    def of(cls, objective: Objective) -> Self:
+        """The reach of an objective."""
+        own, others = objective.label_mass
+        coupled = objective.shift_invariant
+        # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
+        share = own if coupled else np.minimum(own, others)
+        unused = share <= LEAST_SHARE
+        some = bool(unused.any())
+        inverse = 1 / np.where(unused, 1.0, share)
+        longest = objective.longest_row if some and coupled else None
+        return cls(inverse, np.sqrt(objective.spread * inverse), unused if some else None, longest)
+
+    def __call__(self, value: float, distance: float) -> Array:
+        """How far the best bias can be from zero, or below the largest, shape (K,); weights are `distance` apart."""
+        reach = value * self.inverse_share + distance * self.mean_norm
+        if self.unused is not None:
+            endless = ENDLESS
+            if self.longest_row is not None:
+                endless += float(reach[~self.unused].max()) + distance * self.longest_row
+            reach[self.unused] = endless
+        return reach
 
 
 def dual_value(objective: Objective, dual: Callable[[slice], Array], value: float, bias: Array) -> float:
@@ -124,7 +165,7 @@ def _mean_conjugate(objective: Objective, dual: Callable[[slice], Array]) -> flo
 
 def _bias_cost(objective: Objective, balance: Array, value: float, bias: Array) -> float:
     """``R . |g|``; in float32, where sums only forecast what float64 will prove, it is left out."""
-    if objective.dtype != np.float64 or not np.isfinite(value):
+    if objective.dtype != np.float64 or not math.isfinite(value):
         return 0.0
     return float(bias_radius(objective, value, bias) @ np.abs(balance))
 

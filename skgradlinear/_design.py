@@ -7,8 +7,8 @@ from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.linalg import LinAlgError
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotrs, spotrf, spotrs
 
 from ._rows import ALL, PART_ENTRIES, CSRRows
 from ._threads import mapped, parts
@@ -30,6 +30,8 @@ LEVERAGE_ROWS = 1 << 14
 RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 # A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
 RIDGE_GROWTH = 100.0
+# SciPy's own wrappers take several times as long as a system of a dozen unknowns.
+LAPACK = {np.dtype(np.float32): (spotrf, spotrs), np.dtype(np.float64): (dpotrf, dpotrs)}
 
 
 class Design:
@@ -42,7 +44,7 @@ class Design:
     def __init__(self, objective: Objective, seed: int, *, rough: bool = False) -> None:
         self.objective = objective
         self.rough = rough
-        self.random = np.random.default_rng(seed)
+        self.seed = seed
         self.shape = len(objective.weight), objective.shape[0]
         n_rows, order = self.shape
         # A factor only has to point the way: float32 will do while the penalty is above its rounding. Small problems
@@ -52,15 +54,20 @@ class Design:
         self.dtype = np.dtype(np.float32) if coarse else objective.dtype
 
     @cached_property
+    def random(self) -> np.random.Generator:
+        """What samples are drawn by; few rows never are."""
+        return np.random.default_rng(self.seed)
+
+    @cached_property
     def kept(self) -> Array | None:
         """The rows themselves, shape (n, d + 1), while they are few enough to keep."""
         if self.shape[0] * self.shape[1] > MAX_KEPT_ENTRIES or not self.objective.rows.dense:
             return None
         # Stored by columns: the products over rows then run along contiguous memory.
         columns = np.empty((self.shape[1], self.shape[0]), self.dtype)
-        standardization = self.objective.standardization
         for where, block in self.objective.rows.dense_blocks():
-            columns[:-1, where] = standardization.apply(block).T
+            columns[:-1, where] = block.T
+        self.objective.standardization.apply_to_columns(columns[:-1])
         columns[-1] = 1.0 if self.objective.fit_intercept else 0.0
         return columns.T
 
@@ -197,7 +204,7 @@ def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:
 
     def solve(right: Array) -> Array:
         scaled = scale * right.astype(factor.dtype, copy=False)
-        solution: Array = scale * cho_solve((factor, True), scaled, check_finite=False)
+        solution: Array = scale * cho_solve(factor, scaled)
         return solution
 
     return solve
@@ -206,12 +213,19 @@ def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:
 def cholesky(matrix: Array) -> Array:
     """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place."""
     ridge = 0.0
+    potrf = LAPACK[matrix.dtype][0]
     while True:
-        try:
-            # The transpose is the same matrix, in the memory order that LAPACK wants.
-            factor: Array = cho_factor(matrix.T, lower=True, check_finite=False)[0]
+        # The transpose is the same matrix, in the memory order that LAPACK wants.
+        factor: Array
+        factor, refused = potrf(matrix.T, lower=True, clean=False)
+        if not refused:
             return factor
-        except LinAlgError:
-            diagonal = np.einsum("ii->i", matrix)
-            ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
-            diagonal += ridge
+        diagonal = np.einsum("ii->i", matrix)
+        ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
+        diagonal += ridge
+
+
+def cho_solve(factor: Array, right: Array) -> Array:
+    """Solution of a system with the matrix of a lower factor, for one right-hand side or the columns of several."""
+    solution: Array = LAPACK[factor.dtype][1](factor, right, lower=True)[0]
+    return solution

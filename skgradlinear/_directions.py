@@ -13,11 +13,10 @@ from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.linalg import cho_solve
 
 from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
-from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
+from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
 from ._thin import thin_product
@@ -91,8 +90,10 @@ class ExactNewton:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         order, n_outputs = objective.shape
-        # Each output of several that do not interact has a best step, which the search in the subspace finds.
-        self.newton = n_outputs == 1 or objective.mean_loss.coupled
+        # Each output of several that do not interact has a best step, which the search in the subspace finds: it takes
+        # fewer steps, but as long as several where rows are few.
+        few = len(objective.weight) * order < MIN_COARSE_ENTRIES
+        self.newton = few or n_outputs == 1 or objective.mean_loss.coupled
         self.stiffness = np.full((n_outputs, order), objective.alpha)
         self.stiffness[:, -1] = objective.bias_stiffness if objective.fit_intercept else 1.0
         # A common shift of the classes is free; directions have none, so any curvature may be given to it.
@@ -100,9 +101,8 @@ class ExactNewton:
 
     @cached_property
     def design(self) -> Array:
-        """The standardized rows, shape (n, d + 1); very few of them in float64 whatever X is, which costs nothing."""
-        rows = Design(self.objective, 0).take()
-        return rows if rows.size >= MIN_COARSE_ENTRIES else rows.astype(np.float64)
+        """The standardized rows, shape (n, d + 1)."""
+        return Design(self.objective, 0).take()
 
     @cached_property
     def squares(self) -> Array:
@@ -131,17 +131,18 @@ class ExactNewton:
         weighted = curvature.diagonal * self.objective._row_weight
         if not curvature.dyads:
             return self._separately(curvature.diagonal, weighted)
-        rows = np.zeros((len(weighted), n_outputs, n_outputs))
-        np.einsum("ikk->ik", rows)[:] = weighted
+        rows = np.zeros((n_outputs, n_outputs, len(weighted)), weighted.dtype)
+        np.einsum("kki->ki", rows)[:] = weighted.T
         for sign, vector in curvature.dyads:
-            rows -= sign * (vector * self.objective._row_weight)[:, :, None] * vector[:, None, :]
-        flat = rows.reshape(len(rows), -1).T.astype(self.squares.dtype)
+            columns = vector.T
+            rows -= (sign * self.objective._row_weight[:, 0] * columns)[:, None] * columns
+        flat = rows.reshape(-1, len(weighted)).astype(self.squares.dtype, copy=False)
         pairs = (flat @ self.squares).reshape(n_outputs, n_outputs, order, order)
         hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
         diagonal = np.einsum("ii->i", hessian)
         if self.shift:
             # Each column's own level: columns may differ by many orders of magnitude.
-            level = diagonal.reshape(n_outputs, order).mean(axis=0) * self.shift
+            level = diagonal.reshape(n_outputs, order).sum(axis=0) * (self.shift / n_outputs)
             np.einsum("kjlj->klj", hessian.reshape(n_outputs, order, n_outputs, order))[:] += level
         diagonal += self.stiffness.ravel().astype(hessian.dtype) + np.finfo(hessian.dtype).tiny
         stacked = scaled_solver(hessian, RIDGE[hessian.dtype])
@@ -234,9 +235,13 @@ class SampledNewton:
     def __init__(self, objective: Objective, design: Design) -> None:
         self.objective = objective
         self.design = design
-        n_rows, order = self.design.shape
-        self.whole = self.design.kept is not None or FIRST_ROWS * order >= WHOLE_SHARE * n_rows
         self.n_directions = 0
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all rows are taken; kept ones are formed for a first direction, of which a good start needs none."""
+        n_rows, order = self.design.shape
+        return self.design.kept is not None or FIRST_ROWS * order >= WHOLE_SHARE * n_rows
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to about the inverse Hessian at `point` times it."""
@@ -306,7 +311,7 @@ class SampledNewton:
         scale = mean / level
 
         def solve(gradient: Array) -> Array:
-            solution = cho_solve((factor, True), gradient.astype(factor.dtype), check_finite=False)
+            solution = cho_solve(factor, gradient.astype(factor.dtype))
             scaled: Array = solution.astype(np.float64) * scale
             return scaled
 

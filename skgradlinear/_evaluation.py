@@ -31,6 +31,10 @@ class Evaluation:
         What the loss was computed by.
     derivatives : tuple of ndarray and Curvature, or None
         Gradient and second derivative of each row's loss in its logits, where all rows are one group.
+    formed : bool
+        Whether the logits are a product with X: sums of steps drift from it by rounding.
+    gradient : ndarray of shape (d + 1, K), or None
+        Gradient of the objective, where the way to the point led over it.
     """
 
     params: Array
@@ -39,6 +43,8 @@ class Evaluation:
     value: float
     mean_loss: MeanLoss
     derivatives: tuple[Array, Curvature] | None
+    formed: bool = False
+    gradient: Array | None = None
 
     def dlogits(self, rows: slice) -> Array:
         """Derivative of each row's loss in its logits, without the weights."""

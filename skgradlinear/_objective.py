@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, reduce
 from numbers import Real
 from typing import Any, Self
 
@@ -13,21 +13,34 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse as sp
 
 from . import _rows
+from ._bias import minimize_bias
 from ._central_path import CentralPath, Waypoint
-from ._certificate import POLISH_SHARE, Certificate, bias_radius, bound_from_smoothed, certify, relative
+from ._certificate import (
+    LEAST_POLISH_SHARE,
+    POLISH_SHARE,
+    BiasReach,
+    Certificate,
+    bias_radius,
+    bound_from_smoothed,
+    certify,
+    relative,
+)
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
-from ._line import Line
+from ._line import Line, line_search
 from ._mean_loss import MeanLoss
 from ._rotation import Rotation
 from ._standardization import Moments, Standardization
-from ._subspace import Subspace, line_search, minimize_bias
+from ._subspace import Subspace
 from ._threads import totals
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
 from .losses._base import Array, Indices, Labels, checked_integers
 
 # A start's bias is good enough when the l1 norm of its gradient is this; float32 sums have no more digits.
 START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
+# Rows of no more entries (with the constant) are solved in float64 whatever X is: arithmetic takes so little of their
+# time that float32 saves none, and would have to be checked.
+SMALL_ENTRIES = 1 << 16
 # Rows with curvature are copied out for a hinge's Hessian products while they are no more than this share.
 MAX_TAKEN_SHARE = 0.2
 
@@ -199,7 +212,15 @@ class Objective:
 
     def _with(self, **changes: Any) -> Self:
         other = copy.copy(self)
-        for name in ("label_mass", "loss_at_zero", "longest_row", "mean_loss", "spread"):
+        for name in (
+            "bias_reach",
+            "label_mass",
+            "loss_at_zero",
+            "longest_row",
+            "mass_of_labels",
+            "mean_loss",
+            "spread",
+        ):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
@@ -263,9 +284,11 @@ class Objective:
 
     def in_float64(self) -> Self:
         """The same objective computed in float64, block by block; rows are shared."""
+        if self.dtype == np.float64:
+            return self
         other = self._with(rows=self.rows.astype(np.dtype(np.float64)), _row_weight=self.weight[:, None])
         # None of these is computed in the precision of the rows.
-        for name in ("label_mass", "loss_at_zero"):
+        for name in ("label_mass", "loss_at_zero", "mass_of_labels"):
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
         return other
@@ -274,6 +297,11 @@ class Objective:
     def dtype(self) -> np.dtype:
         """Precision of the logits and of the products with X."""
         return self.rows.dtype
+
+    @property
+    def small(self) -> bool:
+        """Whether the rows are few enough to be solved in float64 whatever X is."""
+        return bool(len(self.weight) * self.shape[0] <= SMALL_ENTRIES)
 
     @property
     def bias_stiffness(self) -> float:
@@ -318,22 +346,29 @@ class Objective:
     @cached_property
     def loss_at_zero(self) -> float:
         """Weighted mean loss of zero logits: the scale of what can be gained."""
-        alike = self._row_per_label
-        return alike.mean_loss.value(np.zeros((len(alike.weight), self.shape[1])))
+        if self._tells_rows_apart:
+            return self.mean_loss.value(np.zeros((len(self.weight), self.shape[1])))
+        mass = self.mass_of_labels
+        return float(mass @ self.loss.value(np.zeros((len(mass), self.shape[1])), np.arange(len(mass))))
+
+    @cached_property
+    def bias_reach(self) -> BiasReach:
+        """How far the best bias can be, by the value that some model has and the length of its weights."""
+        return BiasReach.of(self)
 
     @cached_property
     def label_mass(self) -> tuple[Array, Array]:
         """Weight of each output's own rows, shape (K,), and of all other rows."""
         if self.y.ndim == 2:
             return self.weight @ self.y, self.weight @ (1 - self.y)
-        mass = self._mass_of_labels
+        mass = self.mass_of_labels
         # Sums without the output's own rows: a difference would lose the weight of rare ones.
         others = np.where(np.eye(len(mass), dtype=bool), 0.0, mass).sum(axis=1)
         first = len(mass) - self.shape[1]
         return mass[first:], others[first:]
 
-    @property
-    def _mass_of_labels(self) -> Array:
+    @cached_property
+    def mass_of_labels(self) -> Array:
         """Weight of the rows of each class, of which there are two where one output tells them apart."""
         n_labels = max(self.shape[1], 2)
         mass: Array = np.bincount(checked_integers(self.y, n_labels), self.weight, n_labels).astype(np.float64)
@@ -398,9 +433,9 @@ class Objective:
     def at(self, params: Array) -> Evaluation:
         """Everything known at `params`: half a pass over X."""
         point = self.shaped(params).astype(np.float64)
-        return self.evaluate(point, self.logits(point))
+        return self.evaluate(point, self.logits(point), formed=True)
 
-    def evaluate(self, params: Array, logits: Array, loss: float | None = None) -> Evaluation:
+    def evaluate(self, params: Array, logits: Array, loss: float | None = None, *, formed: bool = False) -> Evaluation:
         """Evaluation of a point whose logits are known, and perhaps its mean loss."""
         derivatives = None
         if self.mean_loss.one_group:
@@ -408,14 +443,33 @@ class Objective:
             derivatives = dlogits, curvature
         elif loss is None:
             loss = self.mean_loss.value(logits)
-        return Evaluation(params, logits, loss, loss + self.penalty(params), self.mean_loss, derivatives)
+        return Evaluation(params, logits, loss, loss + self.penalty(params), self.mean_loss, derivatives, formed)
+
+    def evaluate_with_balance(self, params: Array, logits: Array, *, formed: bool) -> tuple[Evaluation, Array]:
+        """Evaluation of a point and its gradient in the bias, shape (K,), for one exponential."""
+        if self.mean_loss.one_group:
+            point = self.evaluate(params, logits, formed=formed)
+            return point, self.balance(point)
+
+        def shares(rows: slice) -> tuple[float, Array]:
+            loss, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
+            return loss, self.weight[rows] @ dlogits
+
+        loss, balance = totals(self.mean_loss.over_groups(shares))
+        return self.evaluate(params, logits, loss, formed=formed), balance
+
+    def balance(self, point: Evaluation) -> Array:
+        """Gradient in the bias at a point, shape (K,), whether or not there is one."""
+        return reduce(np.add, self.mean_loss.over_groups(lambda rows: self.weight[rows] @ point.dlogits(rows)))
 
     def gradient(self, point: Evaluation) -> Array:
-        """Gradient at a point, shape (d + 1, K): half a pass over X."""
-        return self.pull(point.dlogits, point.params)
+        """Gradient at a point, shape (d + 1, K): half a pass over X, unless the point has it."""
+        return self.pull(point.dlogits, point.params) if point.gradient is None else point.gradient
 
     def pull(self, dlogits: Callable[[slice], Array], params: Array) -> Array:
         """Gradient in the parameters of rows' gradients in the logits, given group by group, plus the penalty's."""
+        if self.mean_loss.one_group:
+            return self._pull(self._row_weight * dlogits(slice(None)), params)
         weighted = np.empty((self.shape[1], len(self.weight)), self.dtype).T
 
         def fill(rows: slice) -> None:
@@ -476,34 +530,38 @@ class Objective:
         certificate = self.certificate(point, gradient)
         rest = certificate.gap - certificate.bias_cost
         if certificate.measure > tol >= relative(self, point.value, rest):
-            polished = self.polished(
-                point, POLISH_SHARE * tol * certificate.bias_cost / certificate.measure, point.value
-            )
+            asked = tol * certificate.gap / certificate.measure
+            cost = max(POLISH_SHARE * (asked - rest), LEAST_POLISH_SHARE * asked)
+            polished = self.polished(point, cost, point.value, gradient[-1])
             if polished is not point:
                 gradient = self.gradient(polished)
                 return polished, gradient, self.certificate(polished, gradient)
         return point, gradient, certificate
 
-    def start(self, params: Array | None) -> Evaluation:
-        """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""
+    def start(self, params: Array | None, tol: float = 0.0) -> Evaluation:
+        """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights.
+
+        That bias is no better than a relative gap of `tol` asks for.
+        """
         if params is not None:
             given = self.free_of_shift(self.shaped(params)).astype(np.float64)
-            if self.mean_loss.one_group:
-                return self.with_best_bias(self.at(given))
-            # The loss and the bias's gradient of many rows together, for one exponential.
-            logits = self.logits(given)
-
-            def shares(rows: slice) -> tuple[float, Array]:
-                loss, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
-                return loss, (dlogits * self._row_weight[rows]).sum(axis=0, dtype=np.float64)
-
-            loss, balance = totals(self.mean_loss.over_groups(shares))
-            return minimize_bias(self, self.evaluate(given, logits, loss), START_BIAS[self.dtype], balance[None])
-        point = self.zeros()
-        point[-1] = self._best_constant()
+            point, balance = self.evaluate_with_balance(given, self.logits(given), formed=True)
+            enough = START_BIAS[self.dtype]
+            if not (tol and self.alpha and point.value < np.inf):
+                return minimize_bias(self, point, enough, balance)
+            radius = bias_radius(self, point.value, point.params[-1])
+            cost = max(LEAST_POLISH_SHARE * tol * point.value, enough * float(radius.max()))
+            return minimize_bias(self, point, cost, balance, radius)
+        constant = self.zeros()
+        constant[-1] = self._best_constant()
         logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")
-        logits[:] = point[-1]
-        return self.evaluate(point, logits)
+        logits[:] = constant[-1]
+        return self.evaluate(constant, logits, formed=True)
+
+    @property
+    def _tells_rows_apart(self) -> bool:
+        """Whether rows with one label and the same logits can have different losses."""
+        return self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre) > 0)
 
     @property
     def _row_per_label(self) -> Self:
@@ -511,9 +569,9 @@ class Objective:
 
         Its rows are no rows of X.
         """
-        if self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre)):
+        if self._tells_rows_apart:
             return self
-        mass = self._mass_of_labels
+        mass = self.mass_of_labels
         return self._with(y=np.arange(len(mass)), **self._weighted(mass))
 
     def _best_constant(self) -> Array:
@@ -532,9 +590,9 @@ class Objective:
         """The point with the bias that is best for its weights, to a start's accuracy."""
         return minimize_bias(self, point, target=START_BIAS[self.dtype])
 
-    def polished(self, point: Evaluation, bias_cost: float, value: float) -> Evaluation:
+    def polished(self, point: Evaluation, bias_cost: float, value: float, balance: Array | None = None) -> Evaluation:
         """The point with its bias moved until that costs the certificate of `value` no more than `bias_cost`."""
-        return minimize_bias(self, point, target=bias_cost / float(bias_radius(self, value, point.params[-1]).max()))
+        return minimize_bias(self, point, bias_cost, balance, bias_radius(self, value, point.params[-1]))
 
     def bound(self, point: Evaluation, gradient: Array, value: float) -> tuple[float, float]:
         """Lower bound on this objective, `value` somewhere, from a point of its smoothed version; the bias's cost."""
@@ -587,9 +645,9 @@ class Objective:
         """The objective over the span of directions and the bias, around a point; its gradient there, if known."""
         return Subspace(self, point, directions, gradient)
 
-    def line_search(self, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
-        """The point moved along Newton's own direction; None if nothing is gained."""
-        return line_search(self, point, gradient, direction)
+    def line_search(self, point: Evaluation, gradient: Array, step: Array) -> Evaluation | None:
+        """The point moved along Newton's own direction, with its gradient; None if nothing is gained."""
+        return line_search(self, point, gradient, self.free_of_shift(step))
 
     def directions(self, seed: int) -> Rule:
         """The rule of directions that suits the shape of the problem."""
@@ -597,7 +655,10 @@ class Objective:
 
     def free_of_shift(self, direction: Array) -> Array:
         """The direction minus its mean over the classes, where a common shift leaves the loss alone."""
-        return direction - direction.mean(axis=1, keepdims=True) if self.shift_invariant else direction
+        if not self.shift_invariant:
+            return direction
+        free: Array = direction - direction.sum(axis=1, keepdims=True) / self.shape[1]
+        return free
 
     @property
     def shift_invariant(self) -> bool:

@@ -12,9 +12,8 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cho_solve
 
-from ._design import RIDGE, Design, cholesky
+from ._design import RIDGE, Design, cho_solve, cholesky
 from ._evaluation import Evaluation
 from ._rows import ALL
 from ._threads import mapped, parts
@@ -242,7 +241,7 @@ class Blocks(Preconditioner):
         dtype = self.dtype
 
         def solve(gradient: Array) -> Array:
-            stacked = cho_solve((factor, True), gradient.T.ravel().astype(dtype), check_finite=False)
+            stacked = cho_solve(factor, gradient.T.ravel().astype(dtype))
             direction: Array = stacked.reshape(n_outputs, order).T.astype(np.float64)
             return direction
 
@@ -264,7 +263,7 @@ def _solver(blocks: list[Array], *, repeatedly: bool) -> Solve:
 
     def solve(gradient: Array) -> Array:
         right = gradient.T.astype(factors[0].dtype)
-        columns = [cho_solve((f, True), g, check_finite=False) for f, g in zip(factors, right, strict=True)]
+        columns = [cho_solve(f, g) for f, g in zip(factors, right, strict=True)]
         return np.stack(columns, axis=1).astype(np.float64)
 
     return solve

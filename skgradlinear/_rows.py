@@ -118,8 +118,9 @@ class DenseRows(Rows):
         return DenseRows(self.X, self.dtype, pivot)
 
     def astype(self, dtype: np.dtype) -> DenseRows:
-        """The same rows, and the same pivot, computed in another dtype."""
-        return DenseRows(self.X, dtype, self.pivot)
+        """The same rows, and the same pivot, computed in another dtype; few are cast once, not for each product."""
+        X = self.X if self.X.size > BLOCK_ENTRIES else self.X.astype(dtype, copy=False)
+        return DenseRows(X, dtype, self.pivot)
 
     def _parts(self) -> list[slice]:
         n, d = self.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -50,7 +51,7 @@ class Moments:
             self.count + other.count,
         )
 
-    @property
+    @cached_property
     def variance(self) -> Array:
         """Population variance of each column; exactly 0 where it is constant up to rounding."""
         variance = self.scatter / self.weight
@@ -113,6 +114,11 @@ class Standardization:
             pivot = mean.astype(dtype).astype(np.float64)
         return cls(mean, inverse_scale, pivot, np.sqrt(variance) * inverse_scale, fit_intercept)
 
+    @cached_property
+    def residual(self) -> Array:
+        """Centre of the stored rows, ``mean - pivot``."""
+        return self.mean - self.pivot
+
     @property
     def column_std(self) -> Array:
         """Weighted standard deviation of each original column; 0 where it is constant."""
@@ -123,17 +129,21 @@ class Standardization:
     def to_data_units(self, params: Array) -> tuple[Array, Array]:
         """Slope (d, K) and offset (K,) of the stored rows for `params` of shape (d + 1, K)."""
         slope = params[:-1] * self.inverse_scale[:, None]
-        offset = params[-1] - (self.mean - self.pivot) @ slope if self.fit_intercept else np.zeros(params.shape[1])
+        offset = params[-1] - self.residual @ slope if self.fit_intercept else np.zeros(params.shape[1])
         return slope, offset
 
     def pull_back(self, slope_gradient: Array, offset_gradient: Array) -> Array:
         """Gradient in the parameters, (d + 1, K), from that in the slope and the offset: the adjoint map."""
         gradient = np.empty((len(self.mean) + 1, len(offset_gradient)))
-        gradient[:-1] = slope_gradient
+        weights = gradient[:-1]
         if self.fit_intercept:
-            gradient[:-1] -= np.outer(self.mean - self.pivot, offset_gradient)
-        gradient[:-1] *= self.inverse_scale[:, None]
-        gradient[-1] = offset_gradient if self.fit_intercept else 0.0
+            np.multiply(self.residual[:, None], offset_gradient, out=weights)
+            np.subtract(slope_gradient, weights, out=weights)
+            gradient[-1] = offset_gradient
+        else:
+            weights[:] = slope_gradient
+            gradient[-1] = 0.0
+        weights *= self.inverse_scale[:, None]
         return gradient
 
     def to_original_units(self, params: Array) -> tuple[Array, Array]:
@@ -154,6 +164,11 @@ class Standardization:
     def apply(self, stored_rows: Array) -> Array:
         """Standardized copy of dense stored rows (which hold ``x - pivot``), in their dtype."""
         dtype = stored_rows.dtype
-        standardized = stored_rows - (self.mean - self.pivot).astype(dtype)
+        standardized = stored_rows - self.residual.astype(dtype)
         standardized *= self.inverse_scale.astype(dtype)
         return standardized
+
+    def apply_to_columns(self, stored: Array) -> None:
+        """`apply` to stored columns, shape (d, n), in place: a number for each takes a third of the time of a row."""
+        stored -= self.residual.astype(stored.dtype)[:, None]
+        stored *= self.inverse_scale.astype(stored.dtype)[:, None]

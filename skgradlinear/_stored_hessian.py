@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy.linalg import cho_solve
 
-from ._design import RIDGE, cholesky
+from ._design import RIDGE, cho_solve, cholesky
 from ._standardization import Standardization
 from .losses._base import Array
 
@@ -131,7 +130,7 @@ class BlockHessian(StoredHessian):
 
         def solve(gradient: Array) -> Array:
             right = gradient.T.astype(self.blocks.dtype)
-            columns = [cho_solve((f, True), g, check_finite=False) for f, g in zip(factors, right, strict=True)]
+            columns = [cho_solve(f, g) for f, g in zip(factors, right, strict=True)]
             return np.stack(columns, axis=1).astype(np.float64)
 
         return solve

@@ -16,70 +16,23 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ._evaluation import Direction, Evaluation, column_norms
+from ._line import FLAT, MAX_SEARCH, rounding
 from ._threads import totals
 from .losses._base import Array, Curvature
 
 if TYPE_CHECKING:
     from ._objective import Objective
 
-# The line search ends where the slope is this share of the first, or after so many trials.
-FLAT = 0.3
-MAX_SEARCH = 12
 # A full Newton step that leaves less than this share of the slope leaves nothing for the next one, where the loss is
 # smooth throughout; the pieces of a hinge always look accurate from within.
 ACCURATE = 0.05
 # A full step that gains less than this share of what its predecessors gained ends the search.
 SMALL_SHARE = 0.1
-# On the flat pieces of a hinge the bias has no curvature; steps stay within a few logits.
-MAX_BIAS_STEP = 4.0
 # Relative ridge on the scaled Newton systems, by precision: directions become parallel near the optimum.
 RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-10}
 # One coefficient per output and direction gives a system of order K (m + 1); beyond this many outputs it costs more
 # than it saves.
 MAX_SPLIT_OUTPUTS = 40
-
-
-def minimize_bias(
-    objective: Objective, point: Evaluation, target: float, gradient: Array | None = None, max_steps: int = 30
-) -> Evaluation:
-    """The point with its bias moved until ``||d loss / d bias||_1 <= target``, or to rounding."""
-    if not objective.fit_intercept:
-        return point
-    return Subspace(objective, point, [], gradient).minimize(max_steps, bias_target=target)[0]
-
-
-def line_search(objective: Objective, point: Evaluation, gradient: Array, direction: Direction) -> Evaluation | None:
-    """The point moved along Newton's own direction, its whole length tried first; None if rounding has the last word.
-
-    The objective is convex: a slope that is still negative there means descent all the way. An overshoot is undone by
-    interpolating the slope to zero.
-    """
-    first = float(np.vdot(gradient, direction.params))
-    weighted = direction.logits * objective._row_weight
-    low, high, low_slope, size = 0.0, 1.0, first, 1.0
-    for _ in range(MAX_SEARCH if -np.inf < first < 0 else 0):
-        params = point.params + size * direction.params
-        found = objective.evaluate(params, point.logits + direction.logits.dtype.type(size) * direction.logits)
-
-        def slope_of(rows: slice, found: Evaluation = found) -> float:
-            return float(np.vdot(found.dlogits(rows).T, weighted[rows].T))
-
-        slope = sum(objective.mean_loss.over_groups(slope_of))
-        slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
-        if (size == 1 and slope <= 0) or abs(slope) <= FLAT * abs(first):
-            return found if found.value <= point.value + rounding(objective) * abs(point.value) else None
-        if slope <= 0:
-            low, low_slope = size, slope
-        else:
-            high, high_slope = size, slope
-        size = low + min(max(low_slope / (low_slope - high_slope), 0.1), 0.9) * (high - low)
-    return None
-
-
-def rounding(objective: Objective) -> float:
-    """Relative rounding of a value: means of float32 losses are rounded where each loss is."""
-    precision = float(np.finfo(objective.dtype).eps)
-    return 4 * float(np.finfo(np.float64).eps) + (1e-2 * precision if objective.dtype != np.float64 else 0.0)
 
 
 @dataclass(frozen=True)
@@ -107,7 +60,7 @@ class Subspace:
         self.directions = directions
         n_outputs = objective.shape[1]
         self.coupled = objective.mean_loss.coupled
-        self.split = bool(directions) and n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not self.coupled)
+        self.split = n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not self.coupled)
         weights = [d.params[:-1] for d in directions]
         alpha = objective.alpha
         self._gram = np.array([[alpha * np.einsum("dk,dk->k", a, b) for b in weights] for a in weights])
@@ -115,32 +68,23 @@ class Subspace:
         self._gram = self._gram.reshape(len(weights), len(weights), n_outputs)
         self._linear = self._linear.reshape(len(weights), n_outputs)
 
-    def minimize(self, max_steps: int, bias_target: float | None = None) -> tuple[Evaluation, Direction | None]:
-        """Damped Newton steps; the new point, and the step to it (None if nothing was gained, or of the bias alone).
+    def minimize(self, max_steps: int) -> tuple[Evaluation, Direction | None]:
+        """Damped Newton steps; the new point, and the step to it (None if nothing was gained).
 
-        With `bias_target` the steps go on until the l1 norm of the gradient is below it or rounding stops them;
-        otherwise until a full step has met the slope that its model foresaw, zero, or gained little of the total.
+        The steps go on until a full one has met the slope that its model foresaw, zero, or gained little of the total.
         """
         place = self._place(np.zeros((len(self.directions) + 1, self.objective.shape[1])))
         start = place.value
         moved = False
         for _ in range(max_steps):
-            if bias_target is not None and np.abs(place.gradient).sum() <= bias_target:
-                break
-            step = self._newton_step(place)
-            if not self.directions:
-                step *= MAX_BIAS_STEP / max(float(np.abs(step).max()), MAX_BIAS_STEP)
-            found, damped, flatness = self._search(place, step)
+            found, damped, flatness = self._search(place, self._newton_step(place))
             if found is None:
                 break
             moved = True
             before, place = place, found
             gained = before.value - place.value
-            if bias_target is None:
-                accurate = flatness < ACCURATE and not self.objective.loss.sparse_curvature
-                if not damped and (accurate or gained < SMALL_SHARE * (start - place.value)):
-                    break
-            elif gained <= 0 and np.abs(place.gradient).sum() >= np.abs(before.gradient).sum():
+            accurate = flatness < ACCURATE and not self.objective.loss.sparse_curvature
+            if not damped and (accurate or gained < SMALL_SHARE * (start - place.value)):
                 break
         return self._finish(place) if moved else (self.origin, None)
 
@@ -201,7 +145,7 @@ class Subspace:
         return self._split_step(place)
 
     def _shared_step(self, place: _Place) -> Array:
-        """One coefficient per direction; with none, Newton on the bias alone."""
+        """One coefficient per direction, of all outputs."""
         gradient = place.gradient
         m, n_outputs = len(self.directions), gradient.shape[1]
 

@@ -37,14 +37,11 @@ class _OneThread:
         self._n_fits = 0
         self._limits: Any = None
 
-    def __enter__(self) -> int:
-        """How many threads a library had, of which a fit that is not alone sees one."""
+    def __enter__(self) -> None:
         with self._lock:
-            n_threads = max((library["num_threads"] for library in _libraries().info()), default=1)
             if not self._n_fits:
                 self._limits = _libraries().limit(limits=1)
             self._n_fits += 1
-            return n_threads
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
@@ -61,10 +58,13 @@ _one_thread = _OneThread()
 def for_pass(n_multiplications: int) -> Iterator[None]:
     """A context in which loops over rows have a sensible number of threads for passes of this size.
 
-    At most as many as the libraries of linear algebra are allowed at its beginning.
+    At most as many as the libraries of linear algebra are allowed at its beginning: one beside another fit.
     """
-    with _one_thread as n_threads:
-        if n_threads == 1 or n_multiplications <= SMALL_PASS:
+    n_threads = 1
+    if n_multiplications > SMALL_PASS:
+        n_threads = max((library["num_threads"] for library in _libraries().info()), default=1)
+    with _one_thread:
+        if n_threads == 1:
             yield
             return
         with ThreadPoolExecutor(n_threads) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import numbers
 from dataclasses import dataclass
 from typing import Any
@@ -176,6 +177,11 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     """X as a real array or CSR matrix in its own dtype where that can be computed with."""
     # Numbers that are not finite are refused by name; that sums and casts come across them first is no news.
     with np.errstate(over="ignore", invalid="ignore"):
+        if _is_plain(X) and (reset or _is_known(estimator, X.shape[1])):
+            if reset:
+                estimator.n_features_in_ = X.shape[1]
+                estimator.__dict__.pop("feature_names_in_", None)
+            return X
         X = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric", accept_large_sparse=True)
         if X.dtype.kind == "O":
             # scikit-learn before 1.9 takes the strings of pandas 3 for numbers.
@@ -190,8 +196,21 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     return X
 
 
+def _is_plain(X: Any) -> bool:
+    """Whether nothing can be wrong with X: scikit-learn would take as long to find that out as small data to fit."""
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.size or not X.dtype.isnative:
+        return False
+    # A sum is finite if all entries are and it does not overflow.
+    return X.dtype.kind in "iub" or (X.dtype.char in "fd" and math.isfinite(X.sum()))
+
+
+def _is_known(estimator: Any, n_columns: int) -> bool:
+    """Whether an estimator was fitted on so many columns without names."""
+    return getattr(estimator, "n_features_in_", -1) == n_columns and not hasattr(estimator, "feature_names_in_")
+
+
 def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array, bool]:
-    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iub":
+    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iubU":
         # Nothing can be wrong with these, and finding that out would take as long as fitting small data.
         return _coded(y, n_rows)
     _refuse_bytes(y)

@@ -1,11 +1,21 @@
 """What a fit costs where it can be counted: passes over X, evaluations of the loss, copies."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier, _directions, _rows
+from skgradlinear import (
+    LinearSVMClassifier,
+    Objective,
+    SigmoidClassifier,
+    SoftmaxClassifier,
+    _directions,
+    _rows,
+    _validation,
+)
 from skgradlinear._design import Design
+from skgradlinear._mean_loss import MeanLoss
 from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss
 from skgradlinear.solvers import Status, solve, subspace_newton
 
@@ -61,6 +71,76 @@ def test_passes_to_a_certified_optimum(passes, shape, loss, limit):
     result = solve(objective, tol=1e-4)
     assert result.measure <= 1e-4
     assert total(passes) <= limit
+
+
+@pytest.fixture
+def evaluations(monkeypatch):
+    """How often the losses of all rows were formed, with or without derivatives."""
+    count = {"all": 0}
+
+    def counted(name):
+        method = getattr(MeanLoss, name)
+
+        def wrapper(self, *arguments):
+            count["all"] += 1
+            return method(self, *arguments)
+
+        monkeypatch.setattr(MeanLoss, name, wrapper)
+
+    for name in ("second_order", "value", "value_and_gradient"):
+        counted(name)
+    return count
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("loss", "n_classes", "n_outputs"), [(SoftmaxLoss(), 3, 3), (SigmoidLoss(), 2, 1), (SigmoidLoss(), 3, 3)], ids=str
+)
+def test_a_newton_step_of_few_rows_is_one_pass_and_one_evaluation(
+    passes, evaluations, loss, n_classes, n_outputs, dtype, monkeypatch
+):
+    """Logits come from X and the slope from the gradient: nothing is looked at twice, in whatever precision X is."""
+    monkeypatch.setattr("skgradlinear._objective.SMALL_ENTRIES", 1 << 16)
+    X, y = draw(200, 5, n_classes)
+    passes["entries"] = X.size
+    objective = Objective(X.astype(dtype), y, loss, alpha=0.01, n_outputs=n_outputs)
+    result = solve(objective, tol=1e-6)
+    assert result.measure <= 1e-6
+    assert result.n_iter >= 3
+    # The gradient at the start and, where the bias is polished at the end, another one.
+    assert total(passes) <= result.n_iter + 1
+    # The start, and up to two steps of the bias.
+    assert evaluations["all"] <= result.n_iter + 3
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int8])
+def test_plain_arrays_pass_the_door_without_a_second_look(dtype, monkeypatch):
+    X, y = draw(60, 4, 3)
+    X = (10 * X).astype(dtype)
+    looks = []
+    look = _validation.validate_data
+    monkeypatch.setattr(
+        _validation, "validate_data", lambda *args, **options: looks.append(1) or look(*args, **options)
+    )
+    model = SoftmaxClassifier(tol=0.1).fit(X, y)
+    labels = model.predict(X)
+    assert not looks
+    assert model.n_features_in_ == 4
+    # Lists have to be converted, and the columns of a data frame have names.
+    assert np.array_equal(SoftmaxClassifier(tol=0.1).fit(X.tolist(), y).predict(X.tolist()), labels)
+    named = SoftmaxClassifier(tol=0.1).fit(pd.DataFrame(X, columns=list("abcd")), y)
+    assert len(looks) == 3
+    with pytest.warns(UserWarning, match="valid feature names"):
+        named.predict(X)
+    assert not hasattr(named.fit(X, y), "feature_names_in_")
+
+
+def test_a_finite_array_whose_sum_overflows_is_no_worse():
+    X = np.full((4, 2), np.finfo(np.float32).max) * np.array([[1, -1], [1, 1], [-1, 1], [1, 1]], np.float32)
+    assert _validation.check_rows(SoftmaxClassifier(), X, reset=True) is X
+    X[0, 0] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        _validation.check_rows(SoftmaxClassifier(), X, reset=True)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])

@@ -349,6 +349,19 @@ def test_float32_rows_are_solved_to_a_gap_of_float64(name: str) -> None:
     assert result.n_iter == numbers[-1]
 
 
+@pytest.mark.parametrize("name", ["softmax", "cs"])
+def test_few_rows_of_float32_are_those_of_float64(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no draft in float32, and no check of it."""
+    monkeypatch.setattr("skgradlinear._objective.SMALL_ENTRIES", 1 << 16)
+    objective = random_problem(PUBLIC[name])
+    X = np.float32(objective.rows.X)
+    single, double = (Objective(x, objective.y, PUBLIC[name], alpha=0.05, n_outputs=3) for x in (X, X.astype(float)))
+    assert single.dtype == np.float32
+    found, expected = (solve(one, tol=1e-10) for one in (single, double))
+    assert found.history == expected.history
+    np.testing.assert_array_equal(found.params, expected.params)
+
+
 @pytest.mark.parametrize(("name", "solver"), [("softmax", "auto"), ("cs", "recentred")])
 def test_a_stop_in_single_precision_is_a_stop(name: str, solver: str) -> None:
     objective = random_problem(PUBLIC[name])
@@ -494,5 +507,8 @@ def test_directions_of_separate_outputs_are_those_of_their_hessians(at_start: bo
     hessian = np.stack([objective.hessp_at(point, unit).ravel() for unit in units])
     expected = np.linalg.solve(hessian, gradient.ravel()).reshape(params.shape)
     rule = objective.directions(0)
-    assert not rule.newton
+    assert rule.newton
     np.testing.assert_allclose(rule.at(point)(gradient), expected, rtol=1e-8)
+    # Of many rows the search in the subspace takes fewer passes.
+    many = Objective(np.tile(X, (50, 1)), np.tile(y, 50), SigmoidLoss(), alpha=0.02, n_outputs=3)
+    assert not many.directions(0).newton

@@ -274,3 +274,13 @@ def test_constant_column_gets_no_coefficient_and_no_gradient() -> None:
     assert wider.value(wide) == pytest.approx(objective.value(params) + objective.alpha / 2 * 75, rel=1e-14)
     assert wider.value_and_gradient(wide)[1][3] == pytest.approx(np.full(3, objective.alpha * 5))
     assert not wider.to_original_units(wide)[0][3].any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_are_standardized_in_place_as_rows_are(dtype: type) -> None:
+    X = np.random.default_rng(0).standard_normal((30, 3)) * [1.0, 20.0, 0.0] + [5.0, -3.0, 2.0]
+    standardization = make(X, True, True, False)
+    stored = X.astype(dtype)
+    columns = np.ascontiguousarray(stored.T)
+    standardization.apply_to_columns(columns)
+    np.testing.assert_array_equal(columns.T, standardization.apply(stored))

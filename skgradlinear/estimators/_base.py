@@ -203,7 +203,8 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             fit_intercept=bool(self.fit_intercept),
             standardize=standardize,
             n_outputs=n_outputs,
-            reweighted=not np.array_equal(problem.weight, problem.sample_weight),
+            reweighted=problem.weight is not problem.sample_weight
+            and not np.array_equal(problem.weight, problem.sample_weight),
         )
 
     def _standardizes(self, problem: Problem) -> bool:

@@ -171,6 +171,9 @@ def class_indices(logits: Array, y: Labels) -> NDArray[np.intp]:
 
 def checked_integers(y: Labels, n_classes: int) -> NDArray[np.intp]:
     """Integers in [0, n_classes), or a ValueError that names what was seen."""
+    # A negative number is a very large one without a sign.
+    if y.dtype == np.intp and len(y) and y.view(np.uintp).max() < n_classes:
+        return y
     if y.dtype.kind not in "iub":
         as_integers = y.astype(np.intp) if y.dtype.kind == "f" and np.isfinite(y).all() else None
         if as_integers is None or not np.array_equal(as_integers, y):

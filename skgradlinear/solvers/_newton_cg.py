@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class NewtonCG(Solver):
     """Newton's method with directions from conjugate gradients, each step a product with the Hessian of all rows.
 
-    Conjugate gradients stop when the residual is a tenth of the gradient. A line search on the logits follows.
+    Conjugate gradients stop when the residual is a tenth of the gradient. A line search follows,
+    at whose end, most often the whole step, the gradient of the next iteration is known.
 
     Parameters
     ----------
@@ -63,9 +64,9 @@ class NewtonCG(Solver):
             newton = conjugate_gradient(
                 objective.damped_hessp(point), gradient, lambda vector: vector, max_steps=self.max_cg_steps
             )
-            moved = objective.line_search(point, gradient, objective.direction(-newton))
+            moved = objective.line_search(point, gradient, -newton)
             if moved is None or stalled(history.iterations):
                 status = Status.STALLED
                 break
-            point = objective.at(moved.params)
+            point = moved
         return history.result(point, certificate, status)

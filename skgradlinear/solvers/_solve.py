@@ -168,8 +168,8 @@ def solve(
 ) -> Result:
     """Minimize an objective to a gap that is certified in float64.
 
-    Rows computed in float32 are solved in float32 first; the result is checked, and if need be improved, with the same
-    rows computed in float64.
+    Rows computed in float32 are solved in float32 first, unless they are few; the result is checked, and if need be
+    improved, with the same rows computed in float64.
 
     Parameters
     ----------

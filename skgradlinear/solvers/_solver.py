@@ -70,8 +70,8 @@ class Solver(BaseEstimator):
     ) -> Result:
         """Minimize an objective to a gap that is certified in float64.
 
-        Rows computed in float32 are solved in float32 first; the result is checked, and if need be improved, with the
-        same rows computed in float64.
+        Rows computed in float32 are solved in float32 first, unless they are few; the result is checked, and if need
+        be improved, with the same rows computed in float64.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class Solver(BaseEstimator):
         self.check()
         check_limits(objective, tol, max_iter)
         max_iter = self.limited(max_iter)
-        if self.exact:
+        if self.exact or objective.small:
             objective = objective.in_float64()
         options = Options(tol, max_iter, random_state, callback, state, certified)
         if objective.dtype == np.float64 or not certified:

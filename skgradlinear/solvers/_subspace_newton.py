@@ -33,7 +33,7 @@ def subspace_newton(
     An iteration forms the gradient (half a pass over X), maps it through an approximate inverse Hessian, takes that
     direction to the logits (half a pass), and then minimizes the true objective over one coefficient per direction and
     output, and the bias, by Newton's method on cached logits. Where the Hessian itself is at hand, a search along
-    Newton's direction takes the place of the last.
+    Newton's direction takes the place of these two: the gradient at its end is that of the next iteration.
 
     Parameters
     ----------
@@ -83,14 +83,15 @@ def subspace_newton(
     check_limits(objective, tol, max_iter)
     directions = objective.directions(random_state)
     memory = directions.memory if memory is None else memory
-    point = objective.start(params)
+    point = objective.start(params, tol)
     history = History(callback)
     steps: list[Any] = []
     status = Status.MAX_ITER
     for n_iter in range(max_iter + 1):
         point, gradient, certificate = objective.assess(point, tol)
-        if certificate.measure <= tol and n_iter % REFORM:
-            # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten.
+        if certificate.measure <= tol and not point.formed and objective.dtype == np.float64:
+            # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten. In
+            # float32 nothing is claimed.
             point, gradient, certificate = objective.assess(objective.at(point.params), tol)
             steps = steps if certificate.measure <= tol else []
         history.note(point.value, certificate.measure, point.params)
@@ -106,13 +107,13 @@ def subspace_newton(
         gradient = objective.free_of_shift(gradient)
         # What the direction is made from, a sample of the rows perhaps, is gone before the search needs room.
         heading = -directions.at(point)(gradient)
-        moved = objective.line_search(point, gradient, objective.direction(heading)) if directions.newton else None
+        moved = objective.line_search(point, gradient, heading) if directions.newton else None
         if moved is None:
             moved, steps = descend(objective, point, gradient, heading, steps, memory)
         if moved is None:
             status = Status.STALLED
             break
-        point = moved if (n_iter + 1) % REFORM else objective.at(moved.params)
+        point = moved if moved.formed or (n_iter + 1) % REFORM else objective.at(moved.params)
     return history.result(point, certificate, status)
 
 

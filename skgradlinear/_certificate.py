@@ -119,7 +119,7 @@ def dual_value(objective: Objective, dual: Callable[[slice], Array], value: floa
 
 
 def _mean_conjugate(objective: Objective, dual: Callable[[slice], Array]) -> float:
-    return sum(objective.mean_loss.conjugate(rows, dual(rows)) for rows in objective.mean_loss.groups())
+    return sum(objective.mean_loss.over_groups(lambda rows: objective.mean_loss.conjugate(rows, dual(rows))))
 
 
 def _bias_cost(objective: Objective, balance: Array, value: float, bias: Array) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from ._rows import CSRRows
+from ._rows import ALL, PART_ENTRIES, CSRRows
+from ._threads import mapped, parts
 from .losses._base import Array, Indices
 
 if TYPE_CHECKING:
@@ -112,40 +113,55 @@ class Design:
             np.einsum("ik,ik->i", heights, heights, out=leverage[some], casting="unsafe")
         return leverage
 
-    def take(self, indices: Indices | None) -> Array:
-        """The rows at `indices`, or all of them, in one array; not to be written to."""
+    def take(self, chosen: Indices | slice = ALL) -> Array:
+        """All rows, or those at some indices, in one array; not to be written to."""
         if self.kept is not None:
-            return self.kept if indices is None else self.kept[indices]
-        taken = np.empty((self.shape[0] if indices is None else len(indices), self.shape[1]), self.dtype)
-        start = 0
-        for block in self._form(indices):
-            taken[start : start + len(block)] = block
-            start += len(block)
+            return self.kept if isinstance(chosen, slice) else self.kept[chosen]
+        size = self._count(chosen)
+        taken = np.empty((size, self.shape[1]), self.dtype)
+
+        def fill(part: slice) -> None:
+            start = part.start
+            for block in self._form(_within(chosen, part)):
+                taken[start : start + len(block)] = block
+                start += len(block)
+
+        list(mapped(fill, self._parts(size)))
         return taken
 
-    def _blocks(self, indices: Indices | None) -> Iterator[Array]:
-        if self.kept is None:
-            yield from self._form(indices)
-        else:
-            yield self.take(indices)
+    def weighted_gram(self, weight: Array, chosen: Indices | slice = ALL) -> Array:
+        """``sum_i weight_i z_i z_i'`` over all rows or some, one weight for each of them."""
 
-    def _form(self, indices: Indices | None) -> Iterator[Array]:
-        for _, block in self.objective.rows.dense_blocks(indices):
+        def share(part: slice) -> Array:
+            total = np.zeros((self.shape[1], self.shape[1]), self.dtype)
+            start = part.start
+            for design in self._blocks(_within(chosen, part)):
+                root = np.sqrt(weight[start : start + len(design)]).astype(design.dtype)
+                scaled = design * root[:, None]
+                total += scaled.T @ scaled
+                start += len(design)
+            return total
+
+        return reduce(np.add, mapped(share, self._parts(self._count(chosen))))
+
+    def _count(self, chosen: Indices | slice) -> int:
+        return self.shape[0] if isinstance(chosen, slice) else len(chosen)
+
+    def _parts(self, n_rows: int) -> list[slice]:
+        return parts(n_rows, max(16, PART_ENTRIES // self.shape[1]))
+
+    def _blocks(self, chosen: Indices | slice) -> Iterator[Array]:
+        if self.kept is None:
+            yield from self._form(chosen)
+        else:
+            yield self.kept[chosen]
+
+    def _form(self, chosen: Indices | slice) -> Iterator[Array]:
+        for _, block in self.objective.rows.dense_blocks(chosen):
             design = np.empty((len(block), block.shape[1] + 1), self.dtype)
             design[:, :-1] = self.objective.standardization.apply(block)
             design[:, -1] = 1.0 if self.objective.fit_intercept else 0.0
             yield design
-
-    def weighted_gram(self, weight: Array, indices: Indices | None = None) -> Array:
-        """``sum_i weight_i z_i z_i'`` over all rows or those at `indices`, one weight for each of them."""
-        total = np.zeros((self.shape[1], self.shape[1]), self.dtype)
-        start = 0
-        for design in self._blocks(indices):
-            share = np.sqrt(weight[start : start + len(design)]).astype(design.dtype)
-            scaled = design * share[:, None]
-            total += scaled.T @ scaled
-            start += len(design)
-        return total
 
     def pick(self, importance: Array, size: int) -> tuple[Indices, Array]:
         """About `size` rows drawn in proportion to importance and leverage, and 1 / probability of each of them."""
@@ -163,6 +179,11 @@ class Design:
         diagonal[:-1] += ridge + objective.alpha
         diagonal[-1] += ridge + (objective.bias_stiffness if objective.fit_intercept else 1.0)
         return matrix
+
+
+def _within(chosen: Indices | slice, part: slice) -> Indices | slice:
+    """A part of the rows that are chosen; a slice chooses all."""
+    return part if isinstance(chosen, slice) else chosen[part]
 
 
 def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:

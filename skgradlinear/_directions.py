@@ -9,7 +9,7 @@ conjugate gradients on its active rows; what remains a preconditioner alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from ._conjugate_gradient import conjugate_gradient
 from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cholesky, scaled_solver
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
+from ._threads import mapped, parts
 from .losses._base import Array, Curvature
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ FIRST_ROWS, MORE_ROWS, MAX_ROWS = 5.0, 0.5, 16.0
 MAX_SHARE, WHOLE_SHARE = 0.35, 0.7
 # Share of the Gram matrix mixed into a sampled Hessian: a plain sample misses rare columns altogether.
 GRAM_SHARE = 0.1
+# Entries of a part of a sample: 4 MB in float32.
+SAMPLE_ENTRIES = 1 << 20
 # Steps inside: far from the optimum the Hessian is soon another one, so few at first, and one more each iteration.
 FIRST_STEPS, MAX_STEPS = 5, 20
 # The rows are weighted by their mean curvature in the inner preconditioner where that costs less than a few steps.
@@ -95,7 +98,7 @@ class ExactNewton:
     @cached_property
     def design(self) -> Array:
         """The standardized rows, shape (n, d + 1); very few of them in float64 whatever X is, which costs nothing."""
-        rows = Design(self.objective, 0).take(None)
+        rows = Design(self.objective, 0).take()
         return rows if rows.size >= MIN_COARSE_ENTRIES else rows.astype(np.float64)
 
     @cached_property
@@ -250,10 +253,18 @@ class SampledNewton:
         stiffness[-1] = objective.bias_stiffness
         gram_share = (sample.gram_share * self._level(diagonal)).astype(dtype)
 
+        some = parts(len(rows), max(16, SAMPLE_ENTRIES // objective.shape[0]))
+
         def hessp(direction: Array) -> Array:
             narrow = np.ascontiguousarray(direction.T, dtype)
-            pushed = sample.curvature.matvec((narrow @ rows.T).T) * sample.weight
-            product = pushed.T.astype(dtype, copy=False) @ rows
+
+            def share(part: slice) -> Array:
+                logits = (narrow @ rows[part].T).T
+                pushed = sample.curvature.take(part).matvec(logits) * sample.weight[part]
+                product: Array = pushed.T.astype(dtype, copy=False) @ rows[part]
+                return product
+
+            product = reduce(np.add, mapped(share, some))
             if sample.gram_share:
                 product *= 1 - sample.gram_share
                 product += (narrow @ self.design.gram) * gram_share[:, None]

@@ -55,8 +55,11 @@ class Evaluation:
     def diagonal(self) -> Array:
         """Diagonal of each row's second derivative, shape (n, K), not negative."""
         diagonal = np.empty_like(self.logits)
-        for rows in self.mean_loss.groups():
+
+        def fill(rows: slice) -> None:
             diagonal[rows] = self.diagonal_of(rows)
+
+        list(self.mean_loss.over_groups(fill))
         return diagonal
 
     def diagonal_of(self, rows: slice) -> Array:

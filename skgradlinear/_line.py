@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._evaluation import Direction, Evaluation
+from ._threads import totals
 
 if TYPE_CHECKING:
     from ._objective import Objective
@@ -29,10 +30,12 @@ class Line:
         objective, direction = self._objective, self._direction
         params = self._origin.params + step * direction.params
         logits = self._origin.logits + direction.logits.dtype.type(step) * direction.logits
-        loss, slope = 0.0, objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
-        for rows in objective.mean_loss.groups():
-            share, dlogits = objective.mean_loss.value_and_gradient(rows, logits[rows])
-            loss += share
+
+        def shares(rows: slice) -> tuple[float, float]:
+            loss, dlogits = objective.mean_loss.value_and_gradient(rows, logits[rows])
             slopes = np.einsum("ik,ik->i", dlogits, direction.logits[rows], dtype=np.float64)
-            slope += objective.mean_loss.mean(rows, slopes)
+            return loss, objective.mean_loss.mean(rows, slopes)
+
+        loss, slope = totals(objective.mean_loss.over_groups(shares))
+        slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
         return loss + objective.penalty(params), slope

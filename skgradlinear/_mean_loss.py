@@ -6,17 +6,21 @@ the size of the logits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
+from ._threads import mapped, parts
 from .losses import Loss, SmoothedLoss
 from .losses._base import Array, Curvature, Indices, Labels
 
 # Entries of a group: a megabyte in float32.
 GROUP_ENTRIES = 1 << 18
 MIN_GROUP = 256
+
+T = TypeVar("T")
 
 
 class MeanLoss:
@@ -31,12 +35,12 @@ class MeanLoss:
         self.weight = weight
         self.n_outputs = n_outputs
 
-    def groups(self, width: int = 1) -> Iterator[slice]:
-        """Groups of rows; `width` arrays of the shape of a group's logits are about `GROUP_ENTRIES` numbers."""
-        n_rows = len(self.weight)
-        size = max(MIN_GROUP, GROUP_ENTRIES // (width * self.n_outputs))
-        for start in range(0, n_rows, size):
-            yield slice(start, min(start + size, n_rows))
+    def over_groups(self, function: Callable[[slice], T], width: int = 1) -> Iterator[T]:
+        """The function's results for groups of rows, in order, formed when they are asked for.
+
+        `width` arrays of the shape of a group's logits are about `GROUP_ENTRIES` numbers.
+        """
+        return mapped(function, parts(len(self.weight), max(MIN_GROUP, GROUP_ENTRIES // (width * self.n_outputs))))
 
     @property
     def one_group(self) -> bool:
@@ -51,7 +55,7 @@ class MeanLoss:
 
     def value(self, logits: Array) -> float:
         """The mean loss."""
-        return sum(self.mean(rows, self._part(rows).value(logits[rows], self.y[rows])) for rows in self.groups())
+        return sum(self.over_groups(lambda rows: self.mean(rows, self._part(rows).value(logits[rows], self.y[rows]))))
 
     def conjugate(self, rows: slice, dual: Array) -> float:
         """A group's share of the mean of the conjugates at dual rows; rows without weight do not count."""
@@ -79,10 +83,13 @@ class MeanLoss:
     def maximizer(self, logits: Array) -> Array:
         """The duals of a smoothed hinge, shape (n, K)."""
         dual = np.empty_like(logits)
-        for rows in self.groups():
+
+        def fill(rows: slice) -> None:
             part = self._part(rows)
             assert isinstance(part, SmoothedLoss)
             dual[rows] = part.maximizer(logits[rows], self.y[rows])
+
+        list(self.over_groups(fill))
         return dual
 
     def mean(self, rows: slice, values: Array) -> float:

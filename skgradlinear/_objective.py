@@ -22,6 +22,7 @@ from ._mean_loss import MeanLoss
 from ._rotation import Rotation
 from ._standardization import Moments, Standardization
 from ._subspace import Subspace, line_search, minimize_bias
+from ._threads import totals
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
 from .losses._base import Array, Indices, Labels, checked_integers
 
@@ -351,13 +352,15 @@ class Objective:
         """Objective and its (sub)gradient, in the shape of `params`: one pass over X."""
         point = self.shaped(params)
         logits = self.logits(point)
-        loss = 0.0
-        for rows in self.mean_loss.groups():
+
+        def share(rows: slice) -> float:
             # The gradient takes the place of the logits it was made of.
-            share, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
+            loss, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
             np.multiply(dlogits, self._row_weight[rows], out=logits[rows])
-            loss += share
-        return loss + self.penalty(point), self._pull(logits, point).reshape(np.shape(params))
+            return loss
+
+        value = sum(self.mean_loss.over_groups(share)) + self.penalty(point)
+        return value, self._pull(logits, point).reshape(np.shape(params))
 
     def hessp(self, params: Array, direction: Array) -> Array:
         """Hessian at `params` times `direction`, in its shape: one and a half passes over X."""
@@ -414,8 +417,11 @@ class Objective:
     def pull(self, dlogits: Callable[[slice], Array], params: Array) -> Array:
         """Gradient in the parameters of rows' gradients in the logits, given group by group, plus the penalty's."""
         weighted = np.empty((self.shape[1], len(self.weight)), self.dtype).T
-        for rows in self.mean_loss.groups():
+
+        def fill(rows: slice) -> None:
             np.multiply(dlogits(rows), self._row_weight[rows], out=weighted[rows])
+
+        list(self.mean_loss.over_groups(fill))
         return self._pull(weighted, params)
 
     def hessp_at(self, point: Evaluation, direction: Array) -> Array:
@@ -425,19 +431,32 @@ class Objective:
 
     def damped_hessp(self, point: Evaluation) -> Callable[[Array], Array]:
         """Product with the Hessian at a point, its bias stiffened; rows without curvature take no part if most."""
-        active = np.concatenate(
-            [rows.start + np.flatnonzero(point.diagonal_of(rows).any(axis=1)) for rows in self.mean_loss.groups()]
-        )
+
+        def with_curvature(rows: slice) -> Indices:
+            found: Indices = rows.start + np.flatnonzero(point.diagonal_of(rows).any(axis=1))
+            return found
+
+        active: Indices = np.concatenate(list(self.mean_loss.over_groups(with_curvature)))
         part = self
         chosen: slice | Indices = slice(None)
         if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
-            part, chosen = self._with(rows=self.rows.take(active), _row_weight=self._row_weight[active]), active
+            part, chosen = (
+                self._with(
+                    rows=self.rows.take(active), weight=self.weight[active], _row_weight=self._row_weight[active]
+                ),
+                active,
+            )
         curvature = point.curvature(chosen)
 
         def product(direction: Array) -> Array:
-            pushed = curvature.matvec(part.logits(direction))
-            pushed *= part._row_weight
-            result = part._pull(pushed, direction)
+            logits = part.logits(direction)
+
+            def push(rows: slice) -> None:
+                # What the Hessian makes of the logits takes their place.
+                np.multiply(curvature.take(rows).matvec(logits[rows]), part._row_weight[rows], out=logits[rows])
+
+            list(part.mean_loss.over_groups(push))
+            result = part._pull(logits, direction)
             result[-1] += self.bias_stiffness * direction[-1]
             return result
 
@@ -473,12 +492,13 @@ class Objective:
                 return self.with_best_bias(self.at(given))
             # The loss and the bias's gradient of many rows together, for one exponential.
             logits = self.logits(given)
-            loss, balance = 0.0, np.zeros((1, self.shape[1]))
-            for rows in self.mean_loss.groups():
-                share, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
-                loss += share
-                balance += (dlogits * self._row_weight[rows]).sum(axis=0, dtype=np.float64)
-            return minimize_bias(self, self.evaluate(given, logits, loss), START_BIAS[self.dtype], balance)
+
+            def shares(rows: slice) -> tuple[float, Array]:
+                loss, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
+                return loss, (dlogits * self._row_weight[rows]).sum(axis=0, dtype=np.float64)
+
+            loss, balance = totals(self.mean_loss.over_groups(shares))
+            return minimize_bias(self, self.evaluate(given, logits, loss), START_BIAS[self.dtype], balance[None])
         point = self.zeros()
         point[-1] = self._best_constant()
         logits = np.empty((len(self.weight), self.shape[1]), self.dtype, order="F")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from scipy.linalg import cho_solve
 
 from ._design import RIDGE, Design, cholesky
 from ._evaluation import Evaluation
+from ._rows import ALL
+from ._threads import mapped, parts
 from .losses._base import Array, Indices, Mask
 
 if TYPE_CHECKING:
@@ -186,29 +189,30 @@ class Blocks(Preconditioner):
         weight = self.objective.weight
         if not np.ptp(diagonal, axis=0).any():
             return self._factored_full(self._common_hessian(point))
-        chosen: Indices | slice = slice(None)
+        chosen: Indices | slice = ALL
         if self.full_sample < EXACT_SHARE * len(weight):
             importance = weight * diagonal.sum(axis=1, dtype=np.float64)
             chosen, boost = self.design.pick(importance + np.finfo(np.float64).tiny, self.full_sample)
             weight = weight[chosen] * boost
-            design = self.design.take(chosen)
-        else:
-            design = self.design.take(None)
+        design = self.design.take(chosen)
         root = np.sqrt(weight).astype(self.dtype)[:, None]
         curvature = point.curvature(chosen)
-        hessian = np.zeros((n_outputs, order, n_outputs, order), self.dtype)
-        flat = hessian.reshape(n_outputs * order, -1)
-        step = max(16, MAX_PRODUCT_ENTRIES // len(flat))
-        for start in range(0, len(design), step):
-            part = slice(start, start + step)
-            rows, scale = design[part], root[part]
+
+        def share(part: slice) -> Array:
+            rows, scale, curved = design[part], root[part], curvature.take(part)
+            hessian = np.zeros((n_outputs, order, n_outputs, order), self.dtype)
             for k in range(n_outputs):
-                scaled = rows * (np.sqrt(curvature.diagonal[part, k : k + 1]).astype(self.dtype) * scale)
-                hessian[k, :, k, :] += scaled.T @ scaled
-            for sign, vector in curvature.dyads:
-                heavy = vector[part].astype(self.dtype) * scale
+                scaled = rows * (np.sqrt(curved.diagonal[:, k : k + 1]).astype(self.dtype) * scale)
+                hessian[k, :, k, :] = scaled.T @ scaled
+            flat = hessian.reshape(n_outputs * order, -1)
+            for sign, vector in curved.dyads:
+                heavy = vector.astype(self.dtype) * scale
                 product = (heavy[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
                 flat -= sign * (product.T @ product)
+            return hessian
+
+        largest = max(16, MAX_PRODUCT_ENTRIES // (n_outputs * order))
+        hessian = reduce(np.add, mapped(share, parts(len(design), largest)))
         return self._factored_full(hessian)
 
     def _common_hessian(self, point: Evaluation) -> Array:

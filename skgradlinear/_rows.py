@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,16 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._standardization import Moments
+from ._threads import mapped, parts
 from .losses._base import Array, Indices
 
 # Entries of a scratch block: 1 MB in float64, well within a core's second-level cache.
 BLOCK_ENTRIES = 1 << 17
+# Entries of a part of the rows, which one thread has to itself: 16 MB in float32; a stored entry takes longer.
+PART_ENTRIES, SPARSE_PART_ENTRIES = 1 << 22, 1 << 19
+
+
+ALL = slice(None)
 
 
 def wrap(X: Any, dtype: np.dtype | None = None) -> Rows:
@@ -64,8 +71,18 @@ class Rows(ABC):
         """`moments`, without regard to overflow."""
 
     @abstractmethod
-    def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
-        """Pairs (which rows, those rows as a dense block): all rows, or those at `indices`."""
+    def dense_blocks(self, chosen: Indices | slice = ALL) -> Iterator[tuple[Any, Array]]:
+        """Pairs (which rows, these as a dense block of their own): all rows, a slice, or those at some indices."""
+
+    def _chosen_blocks(self, chosen: Indices | slice) -> Iterator[Any]:
+        """Where the rows of each dense block are."""
+        n, d = self.shape
+        step = max(16, BLOCK_ENTRIES // max(d, 1))
+        if isinstance(chosen, slice):
+            start, stop, _ = chosen.indices(n)
+            yield from (slice(first, min(first + step, stop)) for first in range(start, stop, step))
+        else:
+            yield from (chosen[first : first + step] for first in range(0, len(chosen), step))
 
     @abstractmethod
     def take(self, indices: Indices | slice) -> Rows:
@@ -103,17 +120,21 @@ class DenseRows(Rows):
         """The same rows, and the same pivot, computed in another dtype."""
         return DenseRows(self.X, dtype, self.pivot)
 
-    def _blocks(self) -> Iterator[tuple[slice, Array]]:
+    def _parts(self) -> list[slice]:
         n, d = self.shape
+        return parts(n, max(16, PART_ENTRIES // max(d, 1)))
+
+    def _blocks(self, part: slice) -> Iterator[tuple[slice, Array]]:
+        """A part of the rows block by block: the rows as they lie, or a buffer that the next block takes again."""
         if self.pivot is None and self.X.dtype == self.dtype and self.X.dtype.isnative:
-            yield slice(0, n), self.X
+            yield part, self.X[part]
             return
-        step = max(16, BLOCK_ENTRIES // max(d, 1))
-        scratch = np.empty((min(step, n), d), self.dtype)
-        for start in range(0, n, step):
-            block = scratch[: min(step, n - start)]
-            self._store(self.X[start : start + step], block)
-            yield slice(start, start + len(block)), block
+        scratch: Array | None = None
+        for where in self._chosen_blocks(part):
+            size = where.stop - where.start
+            scratch = np.empty((size, self.shape[1]), self.dtype) if scratch is None else scratch[:size]
+            self._store(self.X[where], scratch)
+            yield where, scratch
 
     def _store(self, rows: NDArray[Any], block: Array) -> None:
         if self.pivot is None:
@@ -124,64 +145,92 @@ class DenseRows(Rows):
     def logits(self, slope: Array, offset: Array) -> Array:
         """``(x - pivot) @ slope + offset``, shape (n, K), stored by columns."""
         columns = np.empty((slope.shape[1], self.shape[0]), self.dtype)
-        transposed = np.ascontiguousarray(slope.T, self.dtype)
-        for where, block in self._blocks():
-            np.matmul(transposed, block.T, out=columns[:, where])
-        columns += offset.astype(self.dtype)[:, None]
+        transposed, constant = np.ascontiguousarray(slope.T, self.dtype), offset.astype(self.dtype)[:, None]
+
+        def fill(part: slice) -> None:
+            for where, block in self._blocks(part):
+                np.matmul(transposed, block.T, out=columns[:, where])
+                columns[:, where] += constant
+
+        list(mapped(fill, self._parts()))
         return columns.T
 
     def pull(self, weights: Array) -> Array:
         """``sum_i (x_i - pivot) weights_i'``, shape (d, K), float64."""
-        total = np.zeros((weights.shape[1], self.shape[1]))
         columns = weights.T
-        for where, block in self._blocks():
-            total += columns[:, where] @ block
+
+        def share(part: slice) -> Array:
+            total = np.zeros((len(columns), self.shape[1]))
+            for where, block in self._blocks(part):
+                total += columns[:, where] @ block
+            return total
+
+        total: Array = sum(mapped(share, self._parts()), np.zeros((len(columns), self.shape[1])))
         return total.T
 
     def pull_squares(self, weights: Array) -> Array:
         """``sum_i (x_i - pivot)**2 weights_i'``, shape (d, K), float64."""
-        total = np.zeros((weights.shape[1], self.shape[1]))
-        for where, block in self.dense_blocks():
-            total += weights.T[:, where] @ block**2
+        columns = weights.T
+
+        def share(part: slice) -> Array:
+            total = np.zeros((len(columns), self.shape[1]))
+            for where, block in self.dense_blocks(part):
+                total += columns[:, where] @ np.square(block, out=block)
+            return total
+
+        total: Array = sum(mapped(share, self._parts()), np.zeros((len(columns), self.shape[1])))
         return total.T
 
     def squares(self, centre: Array, factor: Array) -> Array:
         """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
         squares = np.empty(self.shape[0])
         shift = (centre if self.pivot is None else centre - self.pivot).astype(self.dtype)
-        for where, block in self.dense_blocks():
-            block -= shift
-            squares[where] = np.square(block, out=block) @ factor.astype(self.dtype)
+        factor = factor.astype(self.dtype)
+
+        def fill(part: slice) -> None:
+            for where, block in self.dense_blocks(part):
+                block -= shift
+                squares[where] = np.square(block, out=block) @ factor
+
+        list(mapped(fill, self._parts()))
         return squares
 
-    def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
+    def dense_blocks(self, chosen: Indices | slice = ALL) -> Iterator[tuple[Any, Array]]:
         """Blocks of rows of at most `BLOCK_ENTRIES` entries, each a buffer of its own."""
-        n, d = self.shape
-        step = max(16, BLOCK_ENTRIES // max(d, 1))
-        for start in range(0, n if indices is None else len(indices), step):
-            where: Any = slice(start, start + step) if indices is None else indices[start : start + step]
+        for where in self._chosen_blocks(chosen):
             rows = self.X[where]
             block = np.empty(rows.shape, self.dtype)
             self._store(rows, block)
-            yield where if indices is not None else slice(start, start + len(block)), block
+            yield where, block
 
     def _moments(self, weight: Array) -> Moments:
         """Two passes within each block, merged over the blocks."""
         d = self.shape[1]
-        total = Moments(0.0, np.zeros(d), np.zeros(d), 0)
-        for where, block in DenseRows(self.X, np.dtype(np.float64)).dense_blocks():
-            share = weight[where]
-            mass = float(share.sum())
-            if not mass:
-                total = total.merge(Moments(0.0, np.zeros(d), np.zeros(d), len(block)))
-                continue
-            mean = share @ block / mass
-            block -= mean
-            # The first-order correction of the mean takes out the rounding of the sum above.
-            drift = share @ block / mass
-            np.square(block, out=block)
-            total = total.merge(Moments(mass, mean + drift, share @ block - mass * drift**2, len(block)))
-        return total
+        rows = DenseRows(self.X, np.dtype(np.float64))
+
+        def share(part: slice) -> Moments:
+            total = Moments(0.0, np.zeros(d), np.zeros(d), 0)
+            # What overflows comes out infinite, and the objective refuses it by name.
+            with np.errstate(over="ignore", invalid="ignore"):
+                for where, block in rows.dense_blocks(part):
+                    total = total.merge(_moments_of(block, weight[where]))
+            return total
+
+        return reduce(Moments.merge, mapped(share, self._parts()))
+
+
+def _moments_of(block: Array, weight: Array) -> Moments:
+    """Moments of the rows of a block, which is overwritten."""
+    d = block.shape[1]
+    mass = float(weight.sum())
+    if not mass:
+        return Moments(0.0, np.zeros(d), np.zeros(d), len(block))
+    mean = weight @ block / mass
+    block -= mean
+    # The first-order correction of the mean takes out the rounding of the sum above.
+    drift = weight @ block / mass
+    np.square(block, out=block)
+    return Moments(mass, mean + drift, weight @ block - mass * drift**2, len(block))
 
 
 class CSRRows(Rows):
@@ -217,14 +266,36 @@ class CSRRows(Rows):
 
     def logits(self, slope: Array, offset: Array) -> Array:
         """``x @ slope + offset``, shape (n, K), stored by columns."""
-        logits = np.asfortranarray(self.X @ np.ascontiguousarray(slope, self.dtype))
-        logits += offset.astype(self.dtype)
-        return logits
+        columns = np.empty((slope.shape[1], self.shape[0]), self.dtype)
+        narrow, constant = np.ascontiguousarray(slope, self.dtype), offset.astype(self.dtype)[:, None]
+
+        def fill(part: slice) -> None:
+            np.add((self._part(part) @ narrow).T, constant, out=columns[:, part])
+
+        list(mapped(fill, self._parts()))
+        return columns.T
 
     def pull(self, weights: Array) -> Array:
         """``sum_i x_i weights_i'``, shape (d, K), float64."""
-        product: Array = self.X.T @ np.ascontiguousarray(weights, self.dtype)
-        return product.astype(np.float64)
+
+        def share(part: slice) -> Array:
+            product: Array = self._part(part).T @ np.ascontiguousarray(weights[part], self.dtype)
+            return product.astype(np.float64)
+
+        return reduce(np.add, mapped(share, self._parts()))
+
+    def _parts(self) -> list[slice]:
+        n = self.shape[0]
+        return parts(n, max(16, n * SPARSE_PART_ENTRIES // max(self.X.nnz, 1)))
+
+    def _part(self, part: slice) -> Any:
+        """Some rows, which share their entries with all rows."""
+        if part.stop - part.start == self.shape[0]:
+            return self.X
+        starts = self.X.indptr[part.start : part.stop + 1]
+        entries = slice(starts[0], starts[-1])
+        shape = len(starts) - 1, self.shape[1]
+        return type(self.X)((self.X.data[entries], self.X.indices[entries], starts - starts[0]), shape=shape)
 
     def pull_squares(self, weights: Array) -> Array:
         """``sum_i x_i**2 weights_i'``, shape (d, K), float64."""
@@ -250,13 +321,9 @@ class CSRRows(Rows):
         product: Array = (self.X.T @ heavy).toarray().astype(np.float64)
         return product
 
-    def dense_blocks(self, indices: Indices | None = None) -> Iterator[tuple[Any, Array]]:
+    def dense_blocks(self, chosen: Indices | slice = ALL) -> Iterator[tuple[Any, Array]]:
         """Small groups of rows made dense."""
-        n, d = self.shape
-        step = max(16, BLOCK_ENTRIES // max(d, 1))
-        for start in range(0, n if indices is None else len(indices), step):
-            stop = min(start + step, n if indices is None else len(indices))
-            where: Any = slice(start, stop) if indices is None else indices[start:stop]
+        for where in self._chosen_blocks(chosen):
             yield where, self.X[where].toarray()
 
     def _moments(self, weight: Array) -> Moments:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ._evaluation import Direction, Evaluation, column_norms
+from ._threads import totals
 from .losses._base import Array, Curvature
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ def line_search(objective: Objective, point: Evaluation, gradient: Array, direct
     for _ in range(MAX_SEARCH if -np.inf < first < 0 else 0):
         params = point.params + size * direction.params
         found = objective.evaluate(params, point.logits + direction.logits.dtype.type(size) * direction.logits)
-        slope = sum(float(np.vdot(found.dlogits(rows).T, weighted[rows].T)) for rows in objective.mean_loss.groups())
+
+        def slope_of(rows: slice, found: Evaluation = found) -> float:
+            return float(np.vdot(found.dlogits(rows).T, weighted[rows].T))
+
+        slope = sum(objective.mean_loss.over_groups(slope_of))
         slope += objective.alpha * float(np.vdot(params[:-1], direction.params[:-1]))
         if (size == 1 and slope <= 0) or abs(slope) <= FLAT * abs(first):
             return found if found.value <= point.value + rounding(objective) * abs(point.value) else None
@@ -147,18 +152,22 @@ class Subspace:
             products = [np.einsum("dk,dk->k", self.known_gradient, direction.params) for direction in self.directions]
             gradient = np.stack([*products, self.known_gradient[-1]])
             return _Place(coefficients, origin.loss, origin.loss, self._shared(gradient))
-        loss, gradient = origin.loss if at_origin else 0.0, np.zeros(coefficients.shape)
-        for rows in objective.mean_loss.groups(len(coefficients)):
+
+        def shares(rows: slice) -> tuple[float, Array]:
             if at_origin:
-                dlogits = origin.dlogits(rows)
+                loss, dlogits = 0.0, origin.dlogits(rows)
             else:
-                share, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
-                loss += share
+                loss, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
             dlogits = dlogits * objective._row_weight[rows]
+            gradient = np.zeros(coefficients.shape)
             for j, direction in enumerate(self.directions):
-                gradient[j] += np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)
+                gradient[j] = np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)
             if objective.fit_intercept:
-                gradient[-1] += dlogits.sum(axis=0, dtype=np.float64)
+                gradient[-1] = dlogits.sum(axis=0, dtype=np.float64)
+            return loss, gradient
+
+        loss, gradient = totals(objective.mean_loss.over_groups(shares, len(coefficients)))
+        loss = origin.loss if at_origin else loss
         a = coefficients[:-1]
         penalty = (self._linear * a).sum() + 0.5 * np.einsum("jk,jlk,lk->", a, self._gram, a)
         gradient[:-1] += self._linear + np.einsum("jlk,lk->jk", self._gram, a)
@@ -195,8 +204,9 @@ class Subspace:
         """One coefficient per direction; with none, Newton on the bias alone."""
         gradient = place.gradient
         m, n_outputs = len(self.directions), gradient.shape[1]
-        hessian = np.zeros((m + n_outputs, m + n_outputs))
-        for rows in self.objective.mean_loss.groups(m + 1):
+
+        def share(rows: slice) -> Array:
+            hessian = np.zeros((m + n_outputs, m + n_outputs))
             curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
             basis = [direction.logits[rows].T for direction in self.directions]
             weighted = curvature.diagonal.T * weight
@@ -204,11 +214,9 @@ class Subspace:
             for j in range(m):
                 np.multiply(weighted, basis[j], out=scratch)
                 for i in range(j + 1):
-                    product = float(np.einsum("ki,ki->", basis[i], scratch))
-                    hessian[i, j] += product
-                    hessian[j, i] += product if i < j else 0.0
-                hessian[j, m:] += scratch.sum(axis=1)
-            hessian[m:, m:] += np.diag(weighted.sum(axis=1))
+                    hessian[i, j] = hessian[j, i] = np.einsum("ki,ki->", basis[i], scratch)
+                hessian[j, m:] = scratch.sum(axis=1)
+            hessian[m:, m:] = np.diag(weighted.sum(axis=1))
             for sign, vector in curvature.dyads:
                 np.multiply(vector.T, np.sqrt(weight), out=scratch)
                 heights = np.empty((m, scratch.shape[1]), scratch.dtype)
@@ -217,6 +225,11 @@ class Subspace:
                 hessian[:m, :m] -= sign * (heights @ heights.T)
                 hessian[:m, m:] -= sign * (heights @ scratch.T)
                 hessian[m:, m:] -= sign * (scratch @ scratch.T)
+            return hessian
+
+        hessian: Array = sum(
+            self.objective.mean_loss.over_groups(share, m + 1), np.zeros((m + n_outputs, m + n_outputs))
+        )
         hessian[m:, :m] = hessian[:m, m:].T
         hessian[:m, :m] += self._gram.sum(axis=2)
         step = np.zeros_like(gradient)
@@ -248,24 +261,24 @@ class Subspace:
         """The part of each output alone, (K, m + 1, m + 1) with the penalty, and the dyads', of order K (m + 1)."""
         m, n_outputs = place.gradient.shape
         order = m * n_outputs
-        blocks = np.zeros((n_outputs, m, m))
-        dyads = np.zeros((order, order)) if self.coupled else np.zeros((0, 0))
-        room = None
-        for rows in self.objective.mean_loss.groups(m):
-            size = rows.stop - rows.start
-            room = np.empty((2, m, n_outputs, size), self.objective.dtype) if room is None else room[..., :size]
-            basis, scratch = room
+
+        def shares(rows: slice) -> tuple[Array, Array]:
+            dyads = np.zeros((order, order)) if self.coupled else np.zeros((0, 0))
+            basis, scratch = np.empty((2, m, n_outputs, rows.stop - rows.start), self.objective.dtype)
             # The directions' logits and the constant.
             for j, direction in enumerate(self.directions):
                 basis[j] = direction.logits[rows].T
             basis[-1] = 1.0 if self.objective.fit_intercept else 0.0
             curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
             np.multiply(basis, curvature.diagonal.T * weight, out=scratch)
-            blocks += np.matmul(scratch.transpose(1, 0, 2), basis.transpose(1, 2, 0))
+            blocks = np.matmul(scratch.transpose(1, 0, 2), basis.transpose(1, 2, 0)).astype(np.float64)
             for sign, vector in curvature.dyads:
                 np.multiply(basis, vector.T * np.sqrt(weight), out=scratch)
                 flat = scratch.reshape(order, -1)
                 dyads += sign * (flat @ flat.T)
+            return blocks, dyads
+
+        blocks, dyads = totals(self.objective.mean_loss.over_groups(shares, m))
         blocks[:, :-1, :-1] += self._gram.transpose(2, 0, 1)
         return blocks, dyads
 
@@ -325,14 +338,17 @@ class Subspace:
         params[-1] += coefficients[-1]
         # The change of the logits is combined from the directions: a difference of logits would cancel.
         dtype = objective.dtype
-        change = np.empty_like(self.origin.logits)
-        for rows in objective.mean_loss.groups(len(coefficients)):
+        change, logits = np.empty_like(self.origin.logits), np.empty_like(self.origin.logits)
+
+        def fill(rows: slice) -> None:
             change[rows] = coefficients[-1].astype(dtype)
             for a, direction in zip(coefficients[:-1].astype(dtype), self.directions, strict=True):
                 change[rows] += a * direction.logits[rows]
             if objective.shift_invariant:
                 change[rows] -= change[rows].mean(axis=1, keepdims=True)
-        logits = self.origin.logits + change
+            np.add(self.origin.logits[rows], change[rows], out=logits[rows])
+
+        list(objective.mean_loss.over_groups(fill, len(coefficients)))
         if objective.shift_invariant:
             params -= params.mean(axis=1, keepdims=True)
         noise = np.finfo(change.dtype).eps ** 0.25 * column_norms(logits)

@@ -1,39 +1,81 @@
-"""Threads of the linear algebra libraries: one for small problems, where handing work over costs more than the work."""
+"""Threads of a fit: its own, over parts of the rows, while each linear algebra library keeps to one.
+
+Loops over rows spend their time in products and in arithmetic that both leave the interpreter free. A part of the rows
+goes through both on one core, where the libraries' own threads would share each product and leave the arithmetic to one
+of them. How rows are parted does not depend on the number of threads, and sums over parts are formed in their order: so
+do results not.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-# Multiplications of a pass over X below which a second thread is no gain, and often a loss: between the products lie
-# many small steps, and the libraries' threads wait actively. Measured: a fit with passes of 6 to 26 million takes twice
-# as long on two threads as on one, a fit with passes of 470 million as long.
-SMALL_PASS = 200_000_000
+# Multiplications of a pass over X below which more threads gain nothing: handing a part over takes 50 microseconds.
+SMALL_PASS = 50_000_000
+# Parts come in ones, twos, and multiples of so many.
+PARTS = 4
+
+T = TypeVar("T")
+# The threads of the fit under way; others, and its own threads, see none.
+_pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("_pool", default=None)
 
 
-def for_pass(n_multiplications: int) -> AbstractContextManager[Any]:
-    """A context in which products of this size run with a sensible number of threads."""
+@contextmanager
+def for_pass(n_multiplications: int) -> Iterator[None]:
+    """A context in which loops over rows have a sensible number of threads for passes of this size.
+
+    At most as many as the linear algebra libraries are allowed at its beginning.
+    """
+    n_threads = 1
     if n_multiplications > SMALL_PASS:
-        # Wheels of NumPy and SciPy bring a library each, and the threads of one wait actively while the other works.
-        # Large products are NumPy's.
-        others = [
-            library["filepath"]
-            for library in _controller().info()
-            if library["user_api"] == "blas" and "numpy" not in Path(library["filepath"]).parent.name
-        ]
-        if not others or len(others) == len(_controller().select(user_api="blas").info()):
-            return nullcontext()
-        narrowed: AbstractContextManager[Any] = _controller().select(filepath=others).limit(limits=1)
-        return narrowed
-    limits: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return limits
+        n_threads = max((library["num_threads"] for library in _libraries().info()), default=1)
+    with _libraries().limit(limits=1):
+        if n_threads == 1:
+            yield
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            token = _pool.set(pool)
+            try:
+                yield
+            finally:
+                _pool.reset(token)
+
+
+def parts(n_rows: int, largest: int) -> list[slice]:
+    """Equal parts of some rows, in order, of about `largest` rows or fewer."""
+    if n_rows <= largest:
+        return [slice(0, n_rows)]
+    count = -(-n_rows // largest)
+    if count > 2:
+        count = PARTS * -(-count // PARTS)
+    edges = [n_rows * i // count for i in range(count + 1)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def mapped(function: Callable[[slice], T], some: list[slice]) -> Iterator[T]:
+    """The function's results for parts of the rows, in order, as they are asked for or, with threads, ahead of that."""
+    pool = _pool.get()
+    return map(function, some) if pool is None or len(some) == 1 else pool.map(function, some)
+
+
+def totals(results: Iterator[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Sums of pairs, each formed for a part of the rows."""
+    first, second = next(results)
+    for one, other in results:
+        first, second = first + one, second + other
+    return first, second
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    """The loaded libraries; looking them up takes milliseconds, once."""
-    return ThreadpoolController()
+def _libraries() -> ThreadpoolController:
+    """The loaded libraries of linear algebra; looking them up takes milliseconds, once."""
+    controller: ThreadpoolController = ThreadpoolController().select(user_api="blas")
+    return controller

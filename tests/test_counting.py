@@ -190,7 +190,7 @@ def test_a_rough_design_knows_the_diagonal_of_the_gram_and_the_leverage_under_it
     diagonal = design.gram.diagonal()
     np.testing.assert_allclose(design.background, np.diag(diagonal), rtol=1e-10)
     used = diagonal > 0
-    rows = Design(objective, 0).take(None)
+    rows = Design(objective, 0).take()
     np.testing.assert_allclose(
         design.leverage, (rows[:, used] ** 2 / diagonal[used]).sum(axis=1), rtol=1e-9, atol=1e-12
     )

@@ -121,7 +121,7 @@ class CentralPath:
         used = np.flatnonzero(objective.weight)
         everywhere = len(used) == len(objective.weight)
         self.used: Any = slice(None) if everywhere else used
-        design = Design(objective, 0).take(None if everywhere else used).astype(np.float64, copy=False)
+        design = Design(objective, 0).take(self.used).astype(np.float64, copy=False)
         self.columns = np.ascontiguousarray(design.T)
         order, n_outputs = objective.shape
         self.params = objective.zeros()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._evaluation import Evaluation
-from ._subspace import minimize_bias
+from ._subspace import RIDGE, minimize_bias, newton_step
 from .losses import NonSmoothLoss
 from .losses._base import Array
 
@@ -49,7 +49,7 @@ class Certificate:
         What is compared with ``tol``: the relative gap, or without a penalty the largest entry of the gradient per
         standard deviation of its column.
     bias_cost : float
-        The part of `gap` that a better bias would remove.
+        The part of `gap` that a better bias would remove, of the point or of its dual rows.
     """
 
     value: float
@@ -65,8 +65,12 @@ def relative(objective: Objective, value: float, gap: float) -> float:
     return gap / max(abs(value), VALUE_FLOOR * objective.loss_at_zero)
 
 
-def certify(objective: Objective, point: Evaluation, gradient: Array) -> Certificate:
-    """Certificate of a point; the dual rows are the gradient rows there (of the smoothed loss, for a hinge)."""
+def certify(objective: Objective, point: Evaluation, gradient: Array, excess: float = 0.0) -> Certificate:
+    """Certificate of a point; the dual rows are the gradient rows there (of the smoothed loss, for a hinge).
+
+    The gradient may also be that of other dual rows of a smooth loss; `excess` is then the mean of what they lack in
+    the equality of Fenchel and Young.
+    """
     if not objective.alpha:
         deviation = np.append(objective.standardization.deviation, 1.0)[:, None]
         scaled = np.abs(gradient)[deviation[:, 0] > 0] / deviation[deviation > 0][:, None]
@@ -74,9 +78,20 @@ def certify(objective: Objective, point: Evaluation, gradient: Array) -> Certifi
     if objective.non_smooth:
         return certify_smoothed(objective, point)
     slope = gradient[:-1]
-    bias_cost = _bias_cost(objective, gradient[-1], point.value, point.params[-1])
+    bias_cost = excess + _bias_cost(objective, gradient[-1], point.value, point.params[-1])
     gap = float(np.vdot(slope, slope)) / (2 * objective.alpha) + bias_cost
     return Certificate(point.value, gap, relative(objective, point.value, gap), bias_cost)
+
+
+def balancing(objective: Objective, balance: Array, stiffness: Array) -> tuple[Array, float]:
+    """A change of the bias that balances the gradient rows to first order, shape (K,), and the excess that it costs.
+
+    The rows ``u_i + H_i c`` have the mean ``g + H c``, zero for ``c = -H^-1 g``, and are dual rows while c is small.
+    """
+    change = newton_step(stiffness, balance, RIDGE[objective.dtype])
+    if not np.abs(change).max() <= objective.loss.dual_reach:
+        change = np.zeros_like(change)
+    return change, float(change @ stiffness @ change)
 
 
 def bias_radius(objective: Objective, value: float, bias: Array) -> Array:

@@ -12,7 +12,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cho_solve
+from scipy.linalg import cho_solve, eigh
 
 from ._design import RIDGE, Design, cholesky
 from ._evaluation import Evaluation
@@ -48,6 +48,11 @@ RENEWAL_SHARE = 0.35
 SAMPLE_AGE = 0.75
 # For hinges the share counts rows that turned active, each of which adds a stiff direction.
 ACTIVE_RENEWAL_SHARE = 0.02
+
+
+def alike(diagonal: Array) -> bool:
+    """Whether all rows have the same curvature but for rounding, as at zero weights."""
+    return bool((np.ptp(diagonal, axis=0) <= 32 * np.finfo(diagonal.dtype).eps * diagonal.max(axis=0)).all())
 
 
 class Preconditioner(ABC):
@@ -137,7 +142,7 @@ class Blocks(Preconditioner):
         """Cholesky factors at `point`."""
         if self.full and point.mean_loss.coupled:
             return self._factor_full(point, diagonal)
-        if not np.ptp(diagonal, axis=0).any():
+        if alike(diagonal):
             levels = diagonal[0].astype(np.float64)
             blocks = [self.design.regularized(level * self.design.background, level) for level in levels]
         elif self.exact and self.design.kept is not None:
@@ -187,8 +192,8 @@ class Blocks(Preconditioner):
         """Cholesky factor of the whole Hessian, classes coupled."""
         order, n_outputs = self.objective.shape
         weight = self.objective.weight
-        if not np.ptp(diagonal, axis=0).any():
-            return self._factored_full(self._common_hessian(point))
+        if alike(diagonal):
+            return self._common_solution(point)
         chosen: Indices | slice = ALL
         if self.full_sample < EXACT_SHARE * len(weight):
             importance = weight * diagonal.sum(axis=1, dtype=np.float64)
@@ -215,14 +220,23 @@ class Blocks(Preconditioner):
         hessian = reduce(np.add, mapped(share, parts(len(design), largest)))
         return self._factored_full(hessian)
 
-    def _common_hessian(self, point: Evaluation) -> Array:
-        """The whole Hessian where all rows have the same, as at zero weights."""
+    def _common_solution(self, point: Evaluation) -> Solve:
+        """The solution where all rows have the same Hessian M, as at zero weights.
+
+        The whole is then ``G D M + B D`` with the Gram matrix G and the penalty B of the unknowns D. Where ``V' G V`` is
+        the identity, and ``V' B V`` and ``U' M U`` are diagonal, it multiplies each entry of ``V^-1 D U`` by a number.
+        """
         curvature = point.curvature(slice(0, 1))
-        rows = np.diag(curvature.diagonal[0])
-        for sign, vector in curvature.dyads:
-            rows -= sign * np.outer(vector[0], vector[0])
-        hessian: Array = rows.astype(self.dtype)[:, None, :, None] * self.design.gram[None, :, None, :]
-        return hessian
+        rows = curvature.total(np.ones((1, 1), curvature.diagonal.dtype)).astype(np.float64)
+        levels, classes = np.linalg.eigh(rows)
+        penalty = np.full(self.objective.shape[0], self.objective.alpha)
+        penalty[-1] = self.objective.bias_stiffness if self.objective.fit_intercept else 1.0
+        gram = self.design.gram.astype(np.float64)
+        np.einsum("ii->i", gram)[:] += RIDGE[self.dtype] * np.trace(gram) / len(gram) + np.finfo(np.float64).tiny
+        stiffness, columns = eigh(np.diag(penalty), gram)
+        total = levels + stiffness[:, None]
+        total += 10 * RIDGE[self.dtype] * levels.max() + np.finfo(np.float64).tiny
+        return lambda gradient: columns @ ((columns.T @ gradient @ classes) / total) @ classes.T
 
     def _factored_full(self, hessian: Array) -> Solve:
         objective = self.objective

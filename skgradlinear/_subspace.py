@@ -105,6 +105,7 @@ class Subspace:
         self.origin = point
         self.known_gradient = gradient
         self.directions = directions
+        self.ridge = RIDGE[objective.dtype]
         n_outputs = objective.shape[1]
         self.coupled = objective.mean_loss.coupled
         self.split = bool(directions) and n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not self.coupled)
@@ -237,7 +238,7 @@ class Subspace:
         right = np.concatenate([gradient[:-1].sum(axis=1), gradient[-1]])
         if not self.objective.fit_intercept:
             hessian, right = hessian[:m, :m], right[:m]
-        solution = self._solve(hessian, right)
+        solution = newton_step(hessian, right, self.ridge)
         step[:-1] = solution[:m, None]
         step[-1, : len(solution) - m] = solution[m:]
         return step
@@ -245,7 +246,7 @@ class Subspace:
     def _separate_step(self, place: _Place) -> Array:
         """Outputs that do not interact: a system of order m + 1 for each."""
         hessian, _ = self._hessians(place)
-        return np.stack([self._solve(h, g) for h, g in zip(hessian, place.gradient.T, strict=True)], axis=1)
+        return np.stack([newton_step(h, g, self.ridge) for h, g in zip(hessian, place.gradient.T, strict=True)], axis=1)
 
     def _split_step(self, place: _Place) -> Array:
         """One coefficient per direction and output, all coupled: a system of order K (m + 1)."""
@@ -255,7 +256,8 @@ class Subspace:
         outputs = np.arange(n_outputs)
         hessian[:, outputs, :, outputs] += blocks
         order = m * n_outputs
-        return self._solve(hessian.reshape(order, order), place.gradient.ravel()).reshape(m, n_outputs)
+        step = newton_step(hessian.reshape(order, order), place.gradient.ravel(), self.ridge)
+        return step.reshape(m, n_outputs)
 
     def _hessians(self, place: _Place) -> tuple[Array, Array]:
         """The part of each output alone, (K, m + 1, m + 1) with the penalty, and the dyads', of order K (m + 1)."""
@@ -281,18 +283,6 @@ class Subspace:
         blocks, dyads = totals(self.objective.mean_loss.over_groups(shares, m))
         blocks[:, :-1, :-1] += self._gram.transpose(2, 0, 1)
         return blocks, dyads
-
-    def _solve(self, hessian: Array, gradient: Array) -> Array:
-        """``-hessian^-1 gradient`` with unit diagonal and a small ridge."""
-        scale = np.sqrt(np.maximum(np.diag(hessian), 0))
-        scale[scale == 0] = 1.0
-        scaled = hessian / scale / scale[:, None]
-        scaled[np.diag_indices(len(scale))] += RIDGE[self.objective.dtype]
-        try:
-            solution: Array = -np.linalg.solve(scaled, gradient / scale) / scale
-        except LinAlgError:
-            solution = -np.linalg.lstsq(scaled, gradient / scale, rcond=None)[0] / scale
-        return solution
 
     def _search(self, place: _Place, step: Array) -> tuple[_Place | None, bool, float]:
         """Line search along a step by the sign of the slope, for every output on its own where they do not interact.
@@ -354,6 +344,19 @@ class Subspace:
         noise = np.finfo(change.dtype).eps ** 0.25 * column_norms(logits)
         moved = objective.evaluate(self.origin.params + params, logits, place.loss)
         return moved, Direction(params, change).audible(noise)
+
+
+def newton_step(hessian: Array, gradient: Array, ridge: float) -> Array:
+    """``-hessian^-1 gradient`` with unit diagonal and a small ridge."""
+    scale = np.sqrt(np.maximum(np.diag(hessian), 0))
+    scale[scale == 0] = 1.0
+    scaled = hessian / scale / scale[:, None]
+    scaled[np.diag_indices(len(scale))] += ridge
+    try:
+        solution: Array = -np.linalg.solve(scaled, gradient / scale) / scale
+    except LinAlgError:
+        solution = -np.linalg.lstsq(scaled, gradient / scale, rcond=None)[0] / scale
+    return solution
 
 
 def _slopes(gradient: Array, step: Array, separate: bool) -> Array:

@@ -49,6 +49,14 @@ class Curvature:
         dyads = tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads)
         return Curvature(_rows_of(self.diagonal, rows), dyads)
 
+    def total(self, weight: Array) -> Array:
+        """Sum of the rows' Hessians with weights of shape (n, 1), shape (K, K)."""
+        total = np.diag((self.diagonal * weight).sum(axis=0))
+        for sign, vector in self.dyads:
+            heavy = vector * np.sqrt(weight)
+            total -= sign * (heavy.T @ heavy)
+        return total
+
     def main_diagonal(self) -> Array:
         """Diagonal of each row's Hessian, dyads included, shape (n, K)."""
         diagonal = self.diagonal.copy(order="K")
@@ -75,10 +83,14 @@ class Loss(ABC):
         Whether adding one number to all logits of a row leaves the loss unchanged.
     sparse_curvature : bool
         Whether many rows have no curvature at all (hinges): solvers then work on the others.
+    dual_reach : float
+        Where no entry of a change of the logits is more, the gradient changed by the Hessian times it is a dual row,
+        and no more than that change times the Hessian times it from the equality of Fenchel and Young; 0 if unknown.
     """
 
     sparse_curvature: bool = False
     shift_invariant: bool = False
+    dual_reach: float = 0.0
 
     @abstractmethod
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:

@@ -35,6 +35,7 @@ class SoftmaxLoss(Loss):
     """
 
     shift_invariant = True
+    dual_reach = 0.5
 
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Loss of each row, shape (n,), and ``p - e_y``, shape (n, K)."""
@@ -135,6 +136,8 @@ class SigmoidLoss(Loss):
     >>> print(value.round(6).tolist(), gradient.ravel().tolist())
     [0.693147, 1000000000.0] [-0.5, 1.0]
     """
+
+    dual_reach = 0.5
 
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Loss of each row, shape (n,), and ``p - y``, shape (n, K)."""

@@ -83,8 +83,14 @@ def subspace_newton(
     check_limits(objective, tol, max_iter)
     directions = objective.directions(random_state)
     memory = directions.memory if memory is None else memory
-    point = objective.start(params)
     history = History(callback)
+    if params is not None and objective.balances:
+        point, certificate = objective.proved(params)
+        if certificate.measure <= tol:
+            history.note(point.value, certificate.measure, point.params)
+            return history.result(point, certificate, Status.CONVERGED)
+        params = point.params
+    point = objective.start(params)
     steps: list[Any] = []
     status = Status.MAX_ITER
     for n_iter in range(max_iter + 1):

@@ -223,8 +223,8 @@ class Blocks(Preconditioner):
     def _common_solution(self, point: Evaluation) -> Solve:
         """The solution where all rows have the same Hessian M, as at zero weights.
 
-        The whole is then ``G D M + B D`` with the Gram matrix G and the penalty B of the unknowns D. Where ``V' G V`` is
-        the identity, and ``V' B V`` and ``U' M U`` are diagonal, it multiplies each entry of ``V^-1 D U`` by a number.
+        The whole is then ``G D M + B D`` with the Gram matrix G and the penalty B of the unknowns D. Where ``V' G V``
+        is the identity, and ``V' B V`` and ``U' M U`` are diagonal, ``V^-1 D U`` is multiplied entry by entry.
         """
         curvature = point.curvature(slice(0, 1))
         rows = curvature.total(np.ones((1, 1), curvature.diagonal.dtype)).astype(np.float64)

@@ -29,7 +29,11 @@ Solve = Callable[[Array], Array]
 MAX_FULL_EXACT_ORDER, MAX_FULL_ORDER = 200, 1_500
 # Its entries may be this share of those of X, or so many (1 MB in float32) in any case.
 FULL_SHARE, MIN_FULL_ENTRIES = 0.05, 1 << 18
-ROWS_PER_UNKNOWN = 4
+# Fewer rows than this for an unknown are too few to sample from.
+LEAST_PER_UNKNOWN = 4
+# A sample has so many for an unknown at least and at most. The first has as many as take so many multiplications for
+# each logit, about those of a search; each further one has more: the nearer the optimum, the more its error counts.
+FEWEST_SAMPLED, MOST_SAMPLED, SEARCH_PRODUCTS, MORE_SAMPLED = 2.0, 8.0, 400.0, 0.5
 # A hinge's active rows are all taken up to so many per column: the blocks are then exact.
 MAX_ACTIVE_PER_COLUMN = 20
 # Sampling less than this share of the rows pays; all of them are taken otherwise.
@@ -125,8 +129,9 @@ class Blocks(Preconditioner):
         self.sample = order * (ROWS_PER_COLUMN_SMALL if self.small else ROWS_PER_COLUMN)
         self.exact = self.sample >= EXACT_SHARE * n_rows or order * self.sample * n_outputs >= n_rows * order
         full_order = order * n_outputs
-        self.full_sample = ROWS_PER_UNKNOWN * full_order
-        sampled = full_order <= MAX_FULL_ORDER and self.full_sample <= n_rows
+        search = SEARCH_PRODUCTS * n_rows * n_outputs
+        self.per_unknown = min(max(search / full_order**3, FEWEST_SAMPLED), MOST_SAMPLED)
+        sampled = full_order <= MAX_FULL_ORDER and LEAST_PER_UNKNOWN * full_order <= n_rows
         affordable = full_order**2 <= max(FULL_SHARE * n_rows * order, MIN_FULL_ENTRIES)
         self.full = n_outputs > 1 and (full_order <= MAX_FULL_EXACT_ORDER or (sampled and affordable))
         # Steps of nearly Newton's length and direction have nothing to teach each other.
@@ -195,9 +200,11 @@ class Blocks(Preconditioner):
         if alike(diagonal):
             return self._common_solution(point)
         chosen: Indices | slice = ALL
-        if self.full_sample < EXACT_SHARE * len(weight):
+        size = int(self.per_unknown * n_outputs * order)
+        self.per_unknown = min(self.per_unknown + MORE_SAMPLED, MOST_SAMPLED)
+        if size < EXACT_SHARE * len(weight):
             importance = weight * diagonal.sum(axis=1, dtype=np.float64)
-            chosen, boost = self.design.pick(importance + np.finfo(np.float64).tiny, self.full_sample)
+            chosen, boost = self.design.pick(importance + np.finfo(np.float64).tiny, size)
             weight = weight[chosen] * boost
         design = self.design.take(chosen)
         root = np.sqrt(weight).astype(self.dtype)[:, None]

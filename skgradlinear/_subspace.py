@@ -265,22 +265,31 @@ class Subspace:
         order = m * n_outputs
 
         def shares(rows: slice) -> tuple[Array, Array]:
-            dyads = np.zeros((order, order)) if self.coupled else np.zeros((0, 0))
-            basis, scratch = np.empty((2, m, n_outputs, rows.stop - rows.start), self.objective.dtype)
-            # The directions' logits and the constant.
-            for j, direction in enumerate(self.directions):
-                basis[j] = direction.logits[rows].T
-            basis[-1] = 1.0 if self.objective.fit_intercept else 0.0
             curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
-            np.multiply(basis, curvature.diagonal.T * weight, out=scratch)
-            blocks = np.matmul(scratch.transpose(1, 0, 2), basis.transpose(1, 2, 0)).astype(np.float64)
+            basis = [direction.logits[rows].T for direction in self.directions]
+            scaled = np.empty((m, n_outputs, weight.shape[1]), self.objective.dtype)
+            # The constant, which comes last, is 1: there is nothing to multiply by it.
+            np.multiply(curvature.diagonal.T, weight, out=scaled[-1])
+            blocks = np.empty((n_outputs, m, m))
+            blocks[:, -1, -1] = scaled[-1].sum(axis=1)
+            for j, logits in enumerate(basis):
+                np.multiply(scaled[-1], logits, out=scaled[j])
+                blocks[:, j, -1] = blocks[:, -1, j] = scaled[j].sum(axis=1)
+                for i in range(j + 1):
+                    blocks[:, i, j] = blocks[:, j, i] = np.einsum("ki,ki->k", scaled[i], logits)
+            dyads = np.zeros((order, order)) if self.coupled else np.zeros((0, 0))
             for sign, vector in curvature.dyads:
-                np.multiply(basis, vector.T * np.sqrt(weight), out=scratch)
-                flat = scratch.reshape(order, -1)
+                np.multiply(vector.T, np.sqrt(weight), out=scaled[-1])
+                for j, logits in enumerate(basis):
+                    np.multiply(scaled[-1], logits, out=scaled[j])
+                flat = scaled.reshape(order, -1)
                 dyads += sign * (flat @ flat.T)
             return blocks, dyads
 
         blocks, dyads = totals(self.objective.mean_loss.over_groups(shares, m))
+        if not self.objective.fit_intercept:
+            blocks[:, -1] = blocks[:, :, -1] = 0.0
+            dyads[(m - 1) * n_outputs :] = dyads[:, (m - 1) * n_outputs :] = 0.0
         blocks[:, :-1, :-1] += self._gram.transpose(2, 0, 1)
         return blocks, dyads
 

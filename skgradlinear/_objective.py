@@ -436,16 +436,13 @@ class Objective:
             found: Indices = rows.start + np.flatnonzero(point.diagonal_of(rows).any(axis=1))
             return found
 
-        active: Indices = np.concatenate(list(self.mean_loss.over_groups(with_curvature)))
         part = self
         chosen: slice | Indices = slice(None)
-        if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
-            part, chosen = (
-                self._with(
-                    rows=self.rows.take(active), weight=self.weight[active], _row_weight=self._row_weight[active]
-                ),
-                active,
-            )
+        if self.loss.sparse_curvature:
+            active: Indices = np.concatenate(list(self.mean_loss.over_groups(with_curvature)))
+            if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
+                weights = {"weight": self.weight[active], "_row_weight": self._row_weight[active]}
+                part, chosen = self._with(rows=self.rows.take(active), **weights), active
         curvature = point.curvature(chosen)
 
         def product(direction: Array) -> Array:

@@ -338,12 +338,14 @@ class Subspace:
         # The change of the logits is combined from the directions: a difference of logits would cancel.
         dtype = objective.dtype
         change, logits = np.empty_like(self.origin.logits), np.empty_like(self.origin.logits)
+        bias = coefficients[-1] - coefficients[-1].mean() if objective.shift_invariant else coefficients[-1]
 
         def fill(rows: slice) -> None:
-            change[rows] = coefficients[-1].astype(dtype)
+            change[rows] = bias.astype(dtype)
             for a, direction in zip(coefficients[:-1].astype(dtype), self.directions, strict=True):
                 change[rows] += a * direction.logits[rows]
-            if objective.shift_invariant:
+            # Directions have mean zero, but not what becomes of them if each class has a coefficient of its own.
+            if objective.shift_invariant and self.split:
                 change[rows] -= change[rows].mean(axis=1, keepdims=True)
             np.add(self.origin.logits[rows], change[rows], out=logits[rows])
 

@@ -36,8 +36,19 @@ class Curvature:
     diagonal: Array
     dyads: tuple[tuple[float, Array], ...] = ()
 
+    @property
+    def of_probabilities(self) -> bool:
+        """Whether it is that of softmax, ``diag(p) - p p'`` with one array for both."""
+        return len(self.dyads) == 1 and self.dyads[0][0] == 1 and self.dyads[0][1] is self.diagonal
+
     def matvec(self, direction: Array) -> Array:
         """Hessian of each row times the same row of `direction`, shape (n, K)."""
+        if self.of_probabilities:
+            # p * (z - p . z), in half the passes.
+            mean = np.einsum("ki,ki->i", self.diagonal.T, direction.T)
+            centred: Array = np.subtract(direction, mean[:, None], out=np.empty_like(self.diagonal))
+            centred *= self.diagonal
+            return centred
         product = self.diagonal * direction
         for sign, vector in self.dyads:
             heights = np.einsum("ki,ki->i", vector.T, direction.T)
@@ -46,8 +57,10 @@ class Curvature:
 
     def take(self, rows: Indices | slice) -> Curvature:
         """Curvature of some of the rows."""
-        dyads = tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads)
-        return Curvature(_rows_of(self.diagonal, rows), dyads)
+        diagonal = _rows_of(self.diagonal, rows)
+        if self.of_probabilities:
+            return Curvature(diagonal, ((1.0, diagonal),))
+        return Curvature(diagonal, tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads))
 
     def total(self, weight: Array) -> Array:
         """Sum of the rows' Hessians with weights of shape (n, 1), shape (K, K)."""
@@ -59,6 +72,10 @@ class Curvature:
 
     def main_diagonal(self) -> Array:
         """Diagonal of each row's Hessian, dyads included, shape (n, K)."""
+        if self.of_probabilities:
+            complement = 1 - self.diagonal
+            complement *= self.diagonal
+            return complement
         diagonal = self.diagonal.copy(order="K")
         for sign, vector in self.dyads:
             diagonal -= sign * vector * vector

@@ -95,8 +95,9 @@ def subspace_newton(
     status = Status.MAX_ITER
     for n_iter in range(max_iter + 1):
         point, gradient, certificate = objective.assess(point, tol)
-        if certificate.measure <= tol and n_iter % REFORM:
+        if certificate.measure <= tol and n_iter % REFORM and objective.dtype == np.float64:
             # What is claimed is claimed of logits formed from X; steps whose logits have drifted are forgotten.
+            # What float32 finds is a draft, whose logits are formed anew in float64.
             point, gradient, certificate = objective.assess(objective.at(point.params), tol)
             steps = steps if certificate.measure <= tol else []
         history.note(point.value, certificate.measure, point.params)

@@ -289,6 +289,11 @@ class CSRRows(Rows):
         n = self.shape[0]
         return parts(n, max(16, min(n * SPARSE_PART_ENTRIES // max(self.X.nnz, 1), 2 * BLOCK_ENTRIES // n_outputs)))
 
+    def _small_parts(self) -> list[slice]:
+        """Parts whose entries, in arrays of their own, stay in a core's cache."""
+        n, d = self.shape
+        return parts(n, max(16, n * max(BLOCK_ENTRIES // 2, d) // max(self.X.nnz, 1)))
+
     def _part(self, part: slice) -> Any:
         """Some rows, which share their entries with all rows."""
         if part.stop - part.start == self.shape[0]:
@@ -306,13 +311,21 @@ class CSRRows(Rows):
 
     def squares(self, centre: Array, factor: Array) -> Array:
         """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
-        columns = self.X.indices.astype(np.intp, copy=False)
-        weighted = self.X.data * factor.astype(self.dtype).take(columns)
-        weighted *= self.X.data - 2 * centre.astype(self.dtype).take(columns)
-        changes = type(self.X)((weighted, self.X.indices, self.X.indptr), shape=self.X.shape)
-        product: Array = (changes @ np.ones(self.shape[1], self.dtype)).astype(np.float64)
-        # A difference: what rounding makes of rows at the centre is not negative.
-        squares: Array = np.maximum(product + float(factor @ centre**2), 0.0)
+        squares = np.empty(self.shape[0])
+        narrow, shift = factor.astype(self.dtype), 2 * centre.astype(self.dtype)
+        ones, constant = np.ones(self.shape[1], self.dtype), float(factor @ centre**2)
+
+        def fill(part: slice) -> None:
+            X = self._part(part)
+            columns = X.indices.astype(np.intp, copy=False)
+            changes = narrow.take(columns)
+            changes *= X.data
+            changes *= X.data - shift.take(columns)
+            product = type(X)((changes, X.indices, X.indptr), shape=X.shape) @ ones
+            # A difference: what rounding makes of rows at the centre is not negative.
+            np.maximum(product + constant, 0.0, out=squares[part])
+
+        list(mapped(fill, self._small_parts()))
         return squares
 
     def gram(self, weight: Array) -> Array:
@@ -329,16 +342,27 @@ class CSRRows(Rows):
             yield where, self.X[where].toarray()
 
     def _moments(self, weight: Array) -> Moments:
-        """Deviations of the stored entries, plus the zeros' share ``mean**2`` each."""
-        n, d = self.shape
-        mass = float(weight.sum())
-        entry_weight = np.repeat(weight, np.diff(self.X.indptr))
-        # NumPy counts and takes by indices of its own kind several times as fast.
-        data, columns = self.X.data.astype(np.float64), self.X.indices.astype(np.intp, copy=False)
-        mean = np.bincount(columns, entry_weight * data, d) / mass
-        deviation = data - mean.take(columns)
-        scatter = np.bincount(columns, entry_weight * deviation**2, d)
-        # The weight of the zeros is a difference of sums; where there are none its rounding must not count.
-        has_zeros = np.bincount(columns, entry_weight > 0, d) < np.count_nonzero(weight)
-        zeros = np.where(has_zeros, np.maximum(mass - np.bincount(columns, entry_weight, d), 0), 0)
-        return Moments(mass, mean, scatter + zeros * mean**2, n)
+        """Those of small parts, merged."""
+
+        def share(part: slice) -> Moments:
+            return _sparse_moments(self._part(part), weight[part])
+
+        return reduce(Moments.merge, mapped(share, self._small_parts()))
+
+
+def _sparse_moments(X: Any, weight: Array) -> Moments:
+    """Deviations of the stored entries, plus the zeros' share ``mean**2`` each."""
+    n, d = X.shape
+    mass = float(weight.sum())
+    if not mass:
+        return Moments(0.0, np.zeros(d), np.zeros(d), n)
+    entry_weight = np.repeat(weight, np.diff(X.indptr))
+    # NumPy counts and takes by indices of its own kind several times as fast.
+    data, columns = X.data.astype(np.float64), X.indices.astype(np.intp, copy=False)
+    mean = np.bincount(columns, entry_weight * data, d) / mass
+    deviation = data - mean.take(columns)
+    scatter = np.bincount(columns, entry_weight * deviation**2, d)
+    # The weight of the zeros is a difference of sums; where there are none its rounding must not count.
+    has_zeros = np.bincount(columns, entry_weight > 0, d) < np.count_nonzero(weight)
+    zeros = np.where(has_zeros, np.maximum(mass - np.bincount(columns, entry_weight, d), 0), 0)
+    return Moments(mass, mean, scatter + zeros * mean**2, n)

@@ -58,6 +58,15 @@ class Certificate:
     bias_cost: float
 
 
+@dataclass(frozen=True)
+class Proof:
+    """A point, its objective and what it proves; its logits are not kept."""
+
+    params: Array
+    value: float
+    certificate: Certificate
+
+
 def relative(objective: Objective, value: float, gap: float) -> float:
     """Gap relative to the objective, with a floor for objectives near zero; infinite where the objective is."""
     if not np.isfinite(value):
@@ -65,22 +74,26 @@ def relative(objective: Objective, value: float, gap: float) -> float:
     return gap / max(abs(value), VALUE_FLOOR * objective.loss_at_zero)
 
 
-def certify(objective: Objective, point: Evaluation, gradient: Array, excess: float = 0.0) -> Certificate:
-    """Certificate of a point; the dual rows are the gradient rows there (of the smoothed loss, for a hinge).
-
-    The gradient may also be that of other dual rows of a smooth loss; `excess` is then the mean of what they lack in
-    the equality of Fenchel and Young.
-    """
+def certify(objective: Objective, point: Evaluation, gradient: Array) -> Certificate:
+    """Certificate of a point; the dual rows are the gradient rows there (of the smoothed loss, for a hinge)."""
     if not objective.alpha:
         deviation = np.append(objective.standardization.deviation, 1.0)[:, None]
         scaled = np.abs(gradient)[deviation[:, 0] > 0] / deviation[deviation > 0][:, None]
         return Certificate(point.value, np.nan, float(scaled.max(initial=0.0)), 0.0)
     if objective.non_smooth:
         return certify_smoothed(objective, point)
+    return certify_dual(objective, point.value, point.params[-1], gradient)
+
+
+def certify_dual(objective: Objective, value: float, bias: Array, gradient: Array, excess: float = 0.0) -> Certificate:
+    """Certificate by the gradient that dual rows of a smooth loss make with the penalty's.
+
+    `excess` is the mean of what they lack in the equality of Fenchel and Young, nothing for the gradient rows.
+    """
     slope = gradient[:-1]
-    bias_cost = excess + _bias_cost(objective, gradient[-1], point.value, point.params[-1])
+    bias_cost = excess + _bias_cost(objective, gradient[-1], value, bias)
     gap = float(np.vdot(slope, slope)) / (2 * objective.alpha) + bias_cost
-    return Certificate(point.value, gap, relative(objective, point.value, gap), bias_cost)
+    return Certificate(value, gap, relative(objective, value, gap), bias_cost)
 
 
 def balancing(objective: Objective, balance: Array, stiffness: Array) -> tuple[Array, float]:
@@ -88,9 +101,10 @@ def balancing(objective: Objective, balance: Array, stiffness: Array) -> tuple[A
 
     The rows ``u_i + H_i c`` have the mean ``g + H c``, zero for ``c = -H^-1 g``, and are dual rows while c is small.
     """
-    change = newton_step(stiffness, balance, RIDGE[objective.dtype])
-    if not np.abs(change).max() <= objective.loss.dual_reach:
-        change = np.zeros_like(change)
+    change = np.zeros_like(balance)
+    if objective.fit_intercept:
+        step = newton_step(stiffness, balance, RIDGE[objective.dtype])
+        change = step if np.abs(step).max() <= objective.loss.dual_reach else change
     return change, float(change @ stiffness @ change)
 
 

@@ -80,6 +80,10 @@ class MeanLoss:
         values, dlogits, curvature = self._part(rows).second_order(logits, self.y[rows])
         return self.mean(rows, values), dlogits, curvature
 
+    def dual_curvature(self, rows: slice, dual: Array) -> Curvature:
+        """`curvature_of` a group by the gradient of each row's loss."""
+        return self._part(rows).dual_curvature(dual, self.y[rows])
+
     def maximizer(self, logits: Array) -> Array:
         """The duals of a smoothed hinge, shape (n, K)."""
         dual = np.empty_like(logits)

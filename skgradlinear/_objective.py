@@ -14,7 +14,17 @@ from scipy import sparse as sp
 
 from . import _rows
 from ._central_path import CentralPath, Waypoint
-from ._certificate import POLISH_SHARE, Certificate, balancing, bias_radius, bound_from_smoothed, certify, relative
+from ._certificate import (
+    POLISH_SHARE,
+    Certificate,
+    Proof,
+    balancing,
+    bias_radius,
+    bound_from_smoothed,
+    certify,
+    certify_dual,
+    relative,
+)
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._line import Line
@@ -486,39 +496,34 @@ class Objective:
         """Whether dual rows can be balanced without moving the point they come from."""
         return self.loss.dual_reach > 0 and self.alpha > 0 and self.dtype == np.float64
 
-    def proved(self, params: Array) -> tuple[Evaluation, Certificate]:
-        """A point free of common shifts, and what it proves by gradient rows that are balanced to first order.
+    def proved(self, params: Array) -> Proof:
+        """What a point proves, free of common shifts, by gradient rows that are balanced to first order.
 
-        One pass over X and two exponentials, where a search for the best bias takes three more.
+        One pass over X and one exponential, where a search for the best bias takes four more.
         """
         given = self.free_of_shift(self.shaped(params)).astype(np.float64)
-        point = self.at(given) if self.mean_loss.one_group else None
-        logits = self.logits(given) if point is None else point.logits
-        weighted = np.empty_like(logits)
+        dual = self.logits(given)
 
         def shares(rows: slice) -> tuple[Array, Array]:
             weight = self._row_weight[rows]
-            if point is None:
-                loss, dlogits, curvature = self.mean_loss.second_order(rows, logits[rows])
-            else:
-                loss, dlogits, curvature = point.loss, point.dlogits(rows), point.curvature(rows)
-            np.multiply(dlogits, weight, out=weighted[rows])
-            return np.append(weighted[rows].sum(axis=0), loss), curvature.total(weight)
+            # The gradient takes the place of the logits it was made of.
+            loss, dual[rows] = self.mean_loss.value_and_gradient(rows, dual[rows])
+            stiffness = self.mean_loss.dual_curvature(rows, dual[rows]).total(weight)
+            return np.append((dual[rows].T @ weight)[:, 0], loss), stiffness
 
         first, stiffness = totals(self.mean_loss.over_groups(shares))
-        point = self.evaluate(given, logits, float(first[-1])) if point is None else point
-        change, excess = (
-            balancing(self, first[:-1], stiffness) if self.fit_intercept else (np.zeros(len(first) - 1), 0.0)
-        )
+        change, excess = balancing(self, first[:-1], stiffness)
 
         def balance(rows: slice) -> None:
-            weighted[rows] += (
-                point.curvature(rows).matvec(np.broadcast_to(change, logits[rows].shape)) * self._row_weight[rows]
-            )
+            if change.any():
+                everywhere = np.broadcast_to(change, dual[rows].shape)
+                dual[rows] += self.mean_loss.dual_curvature(rows, dual[rows]).matvec(everywhere)
+            dual[rows] *= self._row_weight[rows]
 
-        if change.any():
-            list(self.mean_loss.over_groups(balance))
-        return point, certify(self, point, self._pull(weighted, given), excess)
+        list(self.mean_loss.over_groups(balance))
+        value = float(first[-1]) + self.penalty(given)
+        certificate = certify_dual(self, value, given[-1], self._pull(dual, given), excess)
+        return Proof(given, value, certificate)
 
     def start(self, params: Array | None) -> Evaluation:
         """Where a solver starts: `params`, or zeros, free of common shifts and with the best bias for its weights."""

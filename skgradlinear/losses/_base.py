@@ -101,8 +101,9 @@ class Loss(ABC):
     sparse_curvature : bool
         Whether many rows have no curvature at all (hinges): solvers then work on the others.
     dual_reach : float
-        Where no entry of a change of the logits is more, the gradient changed by the Hessian times it is a dual row,
-        and no more than that change times the Hessian times it from the equality of Fenchel and Young; 0 if unknown.
+        Up to this size of the entries of a change ``c`` of the logits, the gradient plus the Hessian times ``c`` is in
+        the domain of the conjugate, and lacks at most ``c' H c`` in the equality of Fenchel and Young. A loss for which
+        that is known, and not 0, has a `dual_curvature`.
     """
 
     sparse_curvature: bool = False
@@ -128,6 +129,10 @@ class Loss(ABC):
     def gradient(self, logits: Array, y: Labels) -> Array:
         """(Sub)gradient of each row's loss in its logits, shape (n, K)."""
         return self.value_and_gradient(logits, y)[1]
+
+    def dual_curvature(self, dual: Array, y: Labels) -> Curvature:
+        """Second derivative of each row by its gradient, without the logits where that is."""
+        raise NotImplementedError(f"the curvature of {self!r} is not known by its gradient.")
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature together; a loss that can share work between them overrides this."""

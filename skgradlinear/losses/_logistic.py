@@ -56,6 +56,16 @@ class SoftmaxLoss(Loss):
         proba = self.proba(check_logits(logits, y)[0])
         return Curvature(proba, ((1.0, proba),))
 
+    def dual_curvature(self, dual: Array, y: Labels) -> Curvature:
+        """The Hessian of each row from ``p - e_y``."""
+        dual, y = check_logits(dual, y)
+        proba = dual.copy(order="K")
+        if y.ndim == 2:
+            proba += y
+        else:
+            proba[np.arange(len(y)), y] += 1
+        return Curvature(proba, ((1.0, proba),))
+
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature from one exponential."""
         logits, y = check_logits(logits, y)
@@ -158,6 +168,11 @@ class SigmoidLoss(Loss):
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """The diagonal ``p (1 - p)`` of each row."""
         return self._curvature(_unlikely(check_logits(logits, y)[0]))
+
+    def dual_curvature(self, dual: Array, y: Labels) -> Curvature:
+        """The diagonal ``|p - y| (1 - |p - y|)`` of each row."""
+        miss = np.abs(dual)
+        return Curvature(miss * (1 - miss))
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature from one exponential."""

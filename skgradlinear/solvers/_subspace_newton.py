@@ -85,11 +85,10 @@ def subspace_newton(
     memory = directions.memory if memory is None else memory
     history = History(callback)
     if params is not None and objective.balances:
-        point, certificate = objective.proved(params)
-        if certificate.measure <= tol:
-            history.note(point.value, certificate.measure, point.params)
-            return history.result(point, certificate, Status.CONVERGED)
-        params = point.params
+        proof = objective.proved(params)
+        if proof.certificate.measure <= tol:
+            history.note(proof.value, proof.certificate.measure, proof.params)
+            return history.result(proof, proof.certificate, Status.CONVERGED)
     point = objective.start(params)
     steps: list[Any] = []
     status = Status.MAX_ITER

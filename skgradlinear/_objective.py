@@ -299,6 +299,13 @@ class Objective:
         """Trace of the covariance of the penalized rows: a logit's variance is this over alpha S a priori."""
         return float((self.standardization.deviation**2).sum())
 
+    @property
+    def mean_squares(self) -> Array:
+        """Mean square of each standardized column and of the constant, by the moments, shape (d + 1,)."""
+        moments, standardization = self.moments, self.standardization
+        about_centre = moments.variance + (moments.mean - standardization.mean) ** 2
+        return np.append(about_centre * standardization.inverse_scale**2, float(self.fit_intercept))
+
     @cached_property
     def spread(self) -> float:
         """``sum_i w_i ||z_i||^2`` with the weights of the loss."""

@@ -12,7 +12,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cho_solve, eigh
+from scipy.linalg import cho_solve, solve_triangular
 
 from ._design import RIDGE, Design, cholesky
 from ._evaluation import Evaluation
@@ -97,13 +97,16 @@ class Diagonal(Preconditioner):
     def factor(self, point: Evaluation, diagonal: Array) -> Solve:
         """Division by the diagonal of the Hessian."""
         objective, standardization = self.objective, self.objective.standardization
-        weights = diagonal * objective._row_weight
-        total = weights.sum(axis=0, dtype=np.float64)
-        raw = objective.rows.pull_squares(weights)
-        if objective.fit_intercept:
-            centred = raw - objective.rows.pull(weights) ** 2 / np.maximum(total, np.finfo(np.float64).tiny)
-            raw = np.maximum(centred, 0.05 * raw)
-        hessian = np.vstack([raw * standardization.inverse_scale[:, None] ** 2, total])
+        if alike(diagonal):
+            hessian = np.outer(objective.mean_squares, diagonal[0].astype(np.float64))
+        else:
+            weights = diagonal * objective._row_weight
+            total = weights.sum(axis=0, dtype=np.float64)
+            raw = objective.rows.pull_squares(weights)
+            if objective.fit_intercept:
+                centred = raw - objective.rows.pull(weights) ** 2 / np.maximum(total, np.finfo(np.float64).tiny)
+                raw = np.maximum(centred, 0.05 * raw)
+            hessian = np.vstack([raw * standardization.inverse_scale[:, None] ** 2, total])
         hessian[:-1] += objective.alpha
         hessian[-1] += objective.bias_stiffness
         hessian += max(RIDGE[objective.dtype] * float(hessian.mean()), np.finfo(np.float64).tiny)
@@ -240,7 +243,10 @@ class Blocks(Preconditioner):
         penalty[-1] = self.objective.bias_stiffness if self.objective.fit_intercept else 1.0
         gram = self.design.gram.astype(np.float64)
         np.einsum("ii->i", gram)[:] += RIDGE[self.dtype] * np.trace(gram) / len(gram) + np.finfo(np.float64).tiny
-        stiffness, columns = eigh(np.diag(penalty), gram)
+        # Sums of single precision may be indefinite, which this factor mends.
+        inverse = solve_triangular(cholesky(gram), np.eye(len(gram)), lower=True)
+        stiffness, rotation = np.linalg.eigh((inverse * penalty) @ inverse.T)
+        columns = inverse.T @ rotation
         total = levels + stiffness[:, None]
         total += 10 * RIDGE[self.dtype] * levels.max() + np.finfo(np.float64).tiny
         return lambda gradient: columns @ ((columns.T @ gradient @ classes) / total) @ classes.T

@@ -156,10 +156,10 @@ class Subspace:
 
         def shares(rows: slice) -> tuple[float, Array]:
             if at_origin:
-                loss, dlogits = 0.0, origin.dlogits(rows)
+                loss, dlogits = 0.0, origin.dlogits(rows) * objective._row_weight[rows]
             else:
                 loss, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
-            dlogits = dlogits * objective._row_weight[rows]
+                dlogits *= objective._row_weight[rows]
             gradient = np.zeros(coefficients.shape)
             for j, direction in enumerate(self.directions):
                 gradient[j] = np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)

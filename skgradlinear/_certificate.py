@@ -96,16 +96,16 @@ def certify_dual(objective: Objective, value: float, bias: Array, gradient: Arra
     return Certificate(value, gap, relative(objective, value, gap), bias_cost)
 
 
-def balancing(objective: Objective, balance: Array, stiffness: Array) -> tuple[Array, float]:
-    """A change of the bias that balances the gradient rows to first order, shape (K,), and the excess that it costs.
+def balancing(objective: Objective, balance: Array, stiffness: Array) -> Array:
+    """A change of the bias that balances the gradient rows to first order, shape (K,).
 
     The rows ``u_i + H_i c`` have the mean ``g + H c``, zero for ``c = -H^-1 g``, and are dual rows while c is small.
     """
-    change = np.zeros_like(balance)
     if objective.fit_intercept:
-        step = newton_step(stiffness, balance, RIDGE[objective.dtype])
-        change = step if np.abs(step).max() <= objective.loss.dual_reach else change
-    return change, float(change @ stiffness @ change)
+        change = newton_step(stiffness, balance, RIDGE[objective.dtype])
+        if np.abs(change).max() <= objective.loss.dual_reach:
+            return change
+    return np.zeros_like(balance)
 
 
 def bias_radius(objective: Objective, value: float, bias: Array) -> Array:

@@ -518,8 +518,8 @@ class Objective:
             stiffness = self.mean_loss.dual_curvature(rows, dual[rows]).total(weight)
             return np.append((dual[rows].T @ weight)[:, 0], loss), stiffness
 
-        first, stiffness = totals(self.mean_loss.over_groups(shares))
-        change, excess = balancing(self, first[:-1], stiffness)
+        first, stiffness = totals(self.mean_loss.over_groups(shares, 2))
+        change = balancing(self, first[:-1], stiffness)
 
         def balance(rows: slice) -> None:
             if change.any():
@@ -527,9 +527,12 @@ class Objective:
                 dual[rows] += self.mean_loss.dual_curvature(rows, dual[rows]).matvec(everywhere)
             dual[rows] *= self._row_weight[rows]
 
-        list(self.mean_loss.over_groups(balance))
+        list(self.mean_loss.over_groups(balance, 2))
+        gradient = self._pull(dual, given)
         value = float(first[-1]) + self.penalty(given)
-        certificate = certify_dual(self, value, given[-1], self._pull(dual, given), excess)
+        # The mean of c' H c, as the mean of H c is what the balance has changed by.
+        excess = float(change @ (gradient[-1] - first[:-1]))
+        certificate = certify_dual(self, value, given[-1], gradient, excess)
         return Proof(given, value, certificate)
 
     def start(self, params: Array | None) -> Evaluation:

@@ -233,22 +233,25 @@ class Blocks(Preconditioner):
     def _common_solution(self, point: Evaluation) -> Solve:
         """The solution where all rows have the same Hessian M, as at zero weights.
 
-        The whole is then ``G D M + B D`` with the Gram matrix G and the penalty B of the unknowns D. Where ``V' G V``
-        is the identity, and ``V' B V`` and ``U' M U`` are diagonal, ``V^-1 D U`` is multiplied entry by entry.
+        The whole is then ``G D M + B D`` with the Gram matrix G and the penalty B of the unknowns D. The eigenvectors U
+        of M, with the largest eigenvalue m, and V of G in the metric of ``G + B / m`` make it a multiplication of each
+        entry of ``V^-1 D U``; G alone, which may be singular, would be no metric.
         """
         curvature = point.curvature(slice(0, 1))
         rows = curvature.total(np.ones((1, 1), curvature.diagonal.dtype)).astype(np.float64)
         levels, classes = np.linalg.eigh(rows)
+        # Any positive number would do; without curvature anywhere there is nothing but the penalty.
+        largest = float(levels[-1]) if levels[-1] > 0 else 1.0
         penalty = np.full(self.objective.shape[0], self.objective.alpha)
         penalty[-1] = self.objective.bias_stiffness if self.objective.fit_intercept else 1.0
         gram = self.design.gram.astype(np.float64)
-        np.einsum("ii->i", gram)[:] += RIDGE[self.dtype] * np.trace(gram) / len(gram) + np.finfo(np.float64).tiny
+        metric = gram + np.diag(penalty / largest)
+        np.einsum("ii->i", metric)[:] += RIDGE[self.dtype] * np.trace(gram) / len(gram) + np.finfo(np.float64).tiny
         # Sums of single precision may be indefinite, which this factor mends.
-        inverse = solve_triangular(cholesky(gram), np.eye(len(gram)), lower=True)
-        stiffness, rotation = np.linalg.eigh((inverse * penalty) @ inverse.T)
+        inverse = solve_triangular(cholesky(metric), np.eye(len(metric)), lower=True)
+        shares, rotation = np.linalg.eigh(inverse @ gram @ inverse.T)
         columns = inverse.T @ rotation
-        total = levels + stiffness[:, None]
-        total += 10 * RIDGE[self.dtype] * levels.max() + np.finfo(np.float64).tiny
+        total = levels * shares[:, None] + largest * (1 - shares)[:, None] + 10 * RIDGE[self.dtype] * largest
         return lambda gradient: columns @ ((columns.T @ gradient @ classes) / total) @ classes.T
 
     def _factored_full(self, hessian: Array) -> Solve:

@@ -51,14 +51,10 @@ def _newton_step(objective: Objective, point: Evaluation, balance: Array) -> Arr
 
     def shares(rows: slice) -> tuple[Array, Array]:
         curvature, weight = point.curvature(rows), objective._row_weight[rows]
-        dyads = np.zeros((n_outputs, n_outputs))
-        for sign, vector in curvature.dyads:
-            dyads -= sign * ((vector * weight).T @ vector)
-        return dyads, (curvature.diagonal.T @ weight[:, 0]).astype(np.float64)
+        return curvature.total(weight).astype(np.float64), (curvature.diagonal.T @ weight[:, 0]).astype(np.float64)
 
     hessian, level = totals(objective.mean_loss.over_groups(shares))
     diagonal = np.einsum("kk->k", hessian)
-    diagonal += level
     if objective.shift_invariant:
         # A common shift of the classes is free; the gradient has none, so any curvature may be given to it.
         hessian += float(diagonal.mean()) / n_outputs

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ._bias import minimize_bias
 from ._evaluation import Evaluation
+from ._subspace import RIDGE, newton_step
 from .losses import NonSmoothLoss
 from .losses._base import Array
 
@@ -52,13 +53,22 @@ class Certificate:
         What is compared with ``tol``: the relative gap, or without a penalty the largest entry of the gradient per
         standard deviation of its column.
     bias_cost : float
-        The part of `gap` that a better bias would remove.
+        The part of `gap` that a better bias would remove, of the point or of its dual rows.
     """
 
     value: float
     gap: float
     measure: float
     bias_cost: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A point, its objective and what it proves; its logits are not kept."""
+
+    params: Array
+    value: float
+    certificate: Certificate
 
 
 def relative(objective: Objective, value: float, gap: float) -> float:
@@ -76,10 +86,30 @@ def certify(objective: Objective, point: Evaluation, gradient: Array) -> Certifi
         return Certificate(point.value, np.nan, float(scaled.max(initial=0.0)), 0.0)
     if objective.non_smooth:
         return certify_smoothed(objective, point)
+    return certify_dual(objective, point.value, point.params[-1], gradient)
+
+
+def certify_dual(objective: Objective, value: float, bias: Array, gradient: Array, excess: float = 0.0) -> Certificate:
+    """Certificate by the gradient that dual rows of a smooth loss make with the penalty's.
+
+    `excess` is the mean of what they lack in the equality of Fenchel and Young, nothing for the gradient rows.
+    """
     slope = gradient[:-1]
-    bias_cost = _bias_cost(objective, gradient[-1], point.value, point.params[-1])
+    bias_cost = excess + _bias_cost(objective, gradient[-1], value, bias)
     gap = float(np.vdot(slope, slope)) / (2 * objective.alpha) + bias_cost
-    return Certificate(point.value, gap, relative(objective, point.value, gap), bias_cost)
+    return Certificate(value, gap, relative(objective, value, gap), bias_cost)
+
+
+def balancing(objective: Objective, balance: Array, stiffness: Array) -> Array:
+    """A change of the bias that balances the gradient rows to first order, shape (K,).
+
+    The rows ``u_i + H_i c`` have the mean ``g + H c``, zero for ``c = -H^-1 g``, and are dual rows while c is small.
+    """
+    if objective.fit_intercept:
+        change = newton_step(stiffness, balance, RIDGE[objective.dtype])
+        if np.abs(change).max() <= objective.loss.dual_reach:
+            return change
+    return np.zeros_like(balance)
 
 
 def bias_radius(objective: Objective, value: float, bias: Array) -> Array:

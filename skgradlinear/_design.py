@@ -94,10 +94,7 @@ class Design:
         """What stands for the rows that a sample misses: the Gram matrix, or its diagonal by the moments."""
         if not self.rough:
             return self.gram
-        objective, standardization = self.objective, self.objective.standardization
-        about_centre = objective.moments.variance + (objective.moments.mean - standardization.mean) ** 2
-        diagonal = np.append(about_centre * standardization.inverse_scale**2, float(objective.fit_intercept))
-        return np.diag(diagonal).astype(self.dtype)
+        return np.diag(self.objective.mean_squares).astype(self.dtype)
 
     @cached_property
     def leverage(self) -> Array:

@@ -18,7 +18,7 @@ from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
 from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
 from ._evaluation import Evaluation
-from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve
+from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve, alike
 from ._thin import thin_product
 from ._threads import mapped, parts
 from .losses._base import Array, Curvature
@@ -161,8 +161,8 @@ class ExactNewton:
     def _separately(self, diagonals: Array, weighted: Array) -> Solve:
         """Outputs that do not interact: a Hessian for each, all of them multiples of one while rows have the same."""
         solvers = []
-        alike = len(weighted.T) > 1 and not np.ptp(diagonals, axis=0).any()
-        gram = self._weighted_gram(self.objective._row_weight[:, 0]) if alike else None
+        same = len(weighted.T) > 1 and alike(diagonals)
+        gram = self._weighted_gram(self.objective._row_weight[:, 0]) if same else None
         for weight, level, stiffness in zip(weighted.T, diagonals[0], self.stiffness, strict=True):
             hessian = self._weighted_gram(weight) if gram is None else level.astype(gram.dtype) * gram
             diagonal = np.einsum("ii->i", hessian)
@@ -248,7 +248,7 @@ class SampledNewton:
         diagonal = point.diagonal()
         steps = min(FIRST_STEPS + self.n_directions, MAX_STEPS)
         self.n_directions += 1
-        if not np.ptp(diagonal, axis=0).any():
+        if alike(diagonal):
             # Every row has the same Hessian: the factor is that of the Gram matrix, and conjugate gradients add little.
             return self._free(self._factor(diagonal, None))
         sample = self._sample(point, diagonal)

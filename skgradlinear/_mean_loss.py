@@ -75,10 +75,14 @@ class MeanLoss:
         """Second derivative of the loss of each row of a group in its logits."""
         return self._part(rows).curvature(logits, self.y[rows])
 
-    def second_order(self, logits: Array) -> tuple[float, Array, Curvature]:
-        """The mean loss, and gradient and second derivative of all rows' losses."""
-        values, dlogits, curvature = self.loss.second_order(logits, self.y)
-        return self.mean(slice(None), values), dlogits, curvature
+    def second_order(self, rows: slice, logits: Array) -> tuple[float, Array, Curvature]:
+        """A group's share of the mean loss, and gradient and second derivative of each row's loss in its logits."""
+        values, dlogits, curvature = self._part(rows).second_order(logits, self.y[rows])
+        return self.mean(rows, values), dlogits, curvature
+
+    def dual_curvature(self, rows: slice, dual: Array) -> Curvature:
+        """`curvature_of` a group by the gradient of each row's loss."""
+        return self._part(rows).dual_curvature(dual, self.y[rows])
 
     def maximizer(self, logits: Array) -> Array:
         """The duals of a smoothed hinge, shape (n, K)."""

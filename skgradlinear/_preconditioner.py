@@ -12,6 +12,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from ._design import RIDGE, Design, cho_solve, cholesky
 from ._evaluation import Evaluation
@@ -28,7 +29,11 @@ Solve = Callable[[Array], Array]
 MAX_FULL_EXACT_ORDER, MAX_FULL_ORDER = 200, 1_500
 # Its entries may be this share of those of X, or so many (1 MB in float32) in any case.
 FULL_SHARE, MIN_FULL_ENTRIES = 0.05, 1 << 18
-ROWS_PER_UNKNOWN = 4
+# Fewer rows than this for an unknown are too few to sample from.
+LEAST_PER_UNKNOWN = 4
+# A sample has so many for an unknown at least and at most. The first has as many as take so many multiplications for
+# each logit, about those of a search; each further one has more: the nearer the optimum, the more its error counts.
+FEWEST_SAMPLED, MOST_SAMPLED, SEARCH_PRODUCTS, MORE_SAMPLED = 2.0, 8.0, 400.0, 0.5
 # A hinge's active rows are all taken up to so many per column: the blocks are then exact.
 MAX_ACTIVE_PER_COLUMN = 20
 # Sampling less than this share of the rows pays; all of them are taken otherwise.
@@ -47,6 +52,11 @@ RENEWAL_SHARE = 0.35
 SAMPLE_AGE = 0.75
 # For hinges the share counts rows that turned active, each of which adds a stiff direction.
 ACTIVE_RENEWAL_SHARE = 0.02
+
+
+def alike(diagonal: Array) -> bool:
+    """Whether all rows have the same curvature but for rounding, as at zero weights."""
+    return bool((np.ptp(diagonal, axis=0) <= 32 * np.finfo(diagonal.dtype).eps * diagonal.max(axis=0)).all())
 
 
 class Preconditioner(ABC):
@@ -87,13 +97,16 @@ class Diagonal(Preconditioner):
     def factor(self, point: Evaluation, diagonal: Array) -> Solve:
         """Division by the diagonal of the Hessian."""
         objective, standardization = self.objective, self.objective.standardization
-        weights = diagonal * objective._row_weight
-        total = weights.sum(axis=0, dtype=np.float64)
-        raw = objective.rows.pull_squares(weights)
-        if objective.fit_intercept:
-            centred = raw - objective.rows.pull(weights) ** 2 / np.maximum(total, np.finfo(np.float64).tiny)
-            raw = np.maximum(centred, 0.05 * raw)
-        hessian = np.vstack([raw * standardization.inverse_scale[:, None] ** 2, total])
+        if alike(diagonal):
+            hessian = np.outer(objective.mean_squares, diagonal[0].astype(np.float64))
+        else:
+            weights = diagonal * objective._row_weight
+            total = weights.sum(axis=0, dtype=np.float64)
+            raw = objective.rows.pull_squares(weights)
+            if objective.fit_intercept:
+                centred = raw - objective.rows.pull(weights) ** 2 / np.maximum(total, np.finfo(np.float64).tiny)
+                raw = np.maximum(centred, 0.05 * raw)
+            hessian = np.vstack([raw * standardization.inverse_scale[:, None] ** 2, total])
         hessian[:-1] += objective.alpha
         hessian[-1] += objective.bias_stiffness
         hessian += max(RIDGE[objective.dtype] * float(hessian.mean()), np.finfo(np.float64).tiny)
@@ -119,8 +132,9 @@ class Blocks(Preconditioner):
         self.sample = order * (ROWS_PER_COLUMN_SMALL if self.small else ROWS_PER_COLUMN)
         self.exact = self.sample >= EXACT_SHARE * n_rows or order * self.sample * n_outputs >= n_rows * order
         full_order = order * n_outputs
-        self.full_sample = ROWS_PER_UNKNOWN * full_order
-        sampled = full_order <= MAX_FULL_ORDER and self.full_sample <= n_rows
+        search = SEARCH_PRODUCTS * n_rows * n_outputs
+        self.per_unknown = min(max(search / full_order**3, FEWEST_SAMPLED), MOST_SAMPLED)
+        sampled = full_order <= MAX_FULL_ORDER and LEAST_PER_UNKNOWN * full_order <= n_rows
         affordable = full_order**2 <= max(FULL_SHARE * n_rows * order, MIN_FULL_ENTRIES)
         self.full = n_outputs > 1 and (full_order <= MAX_FULL_EXACT_ORDER or (sampled and affordable))
         # Steps of nearly Newton's length and direction have nothing to teach each other.
@@ -136,7 +150,7 @@ class Blocks(Preconditioner):
         """Cholesky factors at `point`."""
         if self.full and point.mean_loss.coupled:
             return self._factor_full(point, diagonal)
-        if not np.ptp(diagonal, axis=0).any():
+        if alike(diagonal):
             levels = diagonal[0].astype(np.float64)
             blocks = [self.design.regularized(level * self.design.background, level) for level in levels]
         elif self.exact and self.design.kept is not None:
@@ -186,12 +200,14 @@ class Blocks(Preconditioner):
         """Cholesky factor of the whole Hessian, classes coupled."""
         order, n_outputs = self.objective.shape
         weight = self.objective.weight
-        if not np.ptp(diagonal, axis=0).any():
-            return self._factored_full(self._common_hessian(point))
+        if alike(diagonal):
+            return self._common_solution(point)
         chosen: Indices | slice = ALL
-        if self.full_sample < EXACT_SHARE * len(weight):
+        size = int(self.per_unknown * n_outputs * order)
+        self.per_unknown = min(self.per_unknown + MORE_SAMPLED, MOST_SAMPLED)
+        if size < EXACT_SHARE * len(weight):
             importance = weight * diagonal.sum(axis=1, dtype=np.float64)
-            chosen, boost = self.design.pick(importance + np.finfo(np.float64).tiny, self.full_sample)
+            chosen, boost = self.design.pick(importance + np.finfo(np.float64).tiny, size)
             weight = weight[chosen] * boost
         design = self.design.take(chosen)
         root = np.sqrt(weight).astype(self.dtype)[:, None]
@@ -214,14 +230,29 @@ class Blocks(Preconditioner):
         hessian = reduce(np.add, mapped(share, parts(len(design), largest)))
         return self._factored_full(hessian)
 
-    def _common_hessian(self, point: Evaluation) -> Array:
-        """The whole Hessian where all rows have the same, as at zero weights."""
+    def _common_solution(self, point: Evaluation) -> Solve:
+        """The solution where all rows have the same Hessian M, as at zero weights.
+
+        The whole is then ``G D M + B D`` with the Gram matrix G and the penalty B of the unknowns D. The eigenvectors U
+        of M, with the largest eigenvalue m, and V of G in the metric of ``G + B / m`` make it a multiplication of each
+        entry of ``V^-1 D U``; G alone, which may be singular, would be no metric.
+        """
         curvature = point.curvature(slice(0, 1))
-        rows = np.diag(curvature.diagonal[0])
-        for sign, vector in curvature.dyads:
-            rows -= sign * np.outer(vector[0], vector[0])
-        hessian: Array = rows.astype(self.dtype)[:, None, :, None] * self.design.gram[None, :, None, :]
-        return hessian
+        rows = curvature.total(np.ones((1, 1), curvature.diagonal.dtype)).astype(np.float64)
+        levels, classes = np.linalg.eigh(rows)
+        # Any positive number would do; without curvature anywhere there is nothing but the penalty.
+        largest = float(levels[-1]) if levels[-1] > 0 else 1.0
+        penalty = np.full(self.objective.shape[0], self.objective.alpha)
+        penalty[-1] = self.objective.bias_stiffness if self.objective.fit_intercept else 1.0
+        gram = self.design.gram.astype(np.float64)
+        metric = gram + np.diag(penalty / largest)
+        np.einsum("ii->i", metric)[:] += RIDGE[self.dtype] * np.trace(gram) / len(gram) + np.finfo(np.float64).tiny
+        # Sums of single precision may be indefinite, which this factor mends.
+        inverse = solve_triangular(cholesky(metric), np.eye(len(metric)), lower=True)
+        shares, rotation = np.linalg.eigh(inverse @ gram @ inverse.T)
+        columns = inverse.T @ rotation
+        total = levels * shares[:, None] + largest * (1 - shares)[:, None] + 10 * RIDGE[self.dtype] * largest
+        return lambda gradient: columns @ ((columns.T @ gradient @ classes) / total) @ classes.T
 
     def _factored_full(self, hessian: Array) -> Solve:
         objective = self.objective

@@ -271,7 +271,7 @@ class CSRRows(Rows):
         def fill(part: slice) -> None:
             np.add((self._part(part) @ narrow).T, constant, out=columns[:, part])
 
-        list(mapped(fill, self._parts()))
+        list(mapped(fill, self._parts(len(columns))))
         return columns.T
 
     def pull(self, weights: Array) -> Array:
@@ -283,9 +283,15 @@ class CSRRows(Rows):
 
         return reduce(np.add, mapped(share, self._parts()))
 
-    def _parts(self) -> list[slice]:
+    def _parts(self, n_outputs: int = 1) -> list[slice]:
+        """Parts of so many stored entries, and of logits that stay in a core's cache until they are stored anew."""
         n = self.shape[0]
-        return parts(n, max(16, n * SPARSE_PART_ENTRIES // max(self.X.nnz, 1)))
+        return parts(n, max(16, min(n * SPARSE_PART_ENTRIES // max(self.X.nnz, 1), 2 * BLOCK_ENTRIES // n_outputs)))
+
+    def _small_parts(self) -> list[slice]:
+        """Parts whose entries, in arrays of their own, stay in a core's cache."""
+        n, d = self.shape
+        return parts(n, max(16, n * max(BLOCK_ENTRIES // 2, d) // max(self.X.nnz, 1)))
 
     def _part(self, part: slice) -> Any:
         """Some rows, which share their entries with all rows."""
@@ -304,12 +310,21 @@ class CSRRows(Rows):
 
     def squares(self, centre: Array, factor: Array) -> Array:
         """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
-        weighted = self.X.data * factor.astype(self.dtype)[self.X.indices]
-        weighted *= self.X.data - 2 * centre.astype(self.dtype)[self.X.indices]
-        changes = type(self.X)((weighted, self.X.indices, self.X.indptr), shape=self.X.shape)
-        product: Array = (changes @ np.ones(self.shape[1], self.dtype)).astype(np.float64)
-        # A difference: what rounding makes of rows at the centre is not negative.
-        squares: Array = np.maximum(product + float(factor @ centre**2), 0.0)
+        squares = np.empty(self.shape[0])
+        narrow, shift = factor.astype(self.dtype), 2 * centre.astype(self.dtype)
+        ones, constant = np.ones(self.shape[1], self.dtype), float(factor @ centre**2)
+
+        def fill(part: slice) -> None:
+            X = self._part(part)
+            columns = X.indices.astype(np.intp, copy=False)
+            changes = narrow.take(columns)
+            changes *= X.data
+            changes *= X.data - shift.take(columns)
+            product = type(X)((changes, X.indices, X.indptr), shape=X.shape) @ ones
+            # A difference: what rounding makes of rows at the centre is not negative.
+            np.maximum(product + constant, 0.0, out=squares[part])
+
+        list(mapped(fill, self._small_parts()))
         return squares
 
     def gram(self, weight: Array) -> Array:
@@ -326,15 +341,27 @@ class CSRRows(Rows):
             yield where, self.X[where].toarray()
 
     def _moments(self, weight: Array) -> Moments:
-        """Deviations of the stored entries, plus the zeros' share ``mean**2`` each."""
-        n, d = self.shape
-        mass = float(weight.sum())
-        entry_weight = np.repeat(weight, np.diff(self.X.indptr))
-        data, columns = self.X.data.astype(np.float64), self.X.indices
-        mean = np.bincount(columns, entry_weight * data, d) / mass
-        deviation = data - mean[columns]
-        scatter = np.bincount(columns, entry_weight * deviation**2, d)
-        # The weight of the zeros is a difference of sums; where there are none its rounding must not count.
-        has_zeros = np.bincount(columns, entry_weight > 0, d) < np.count_nonzero(weight)
-        zeros = np.where(has_zeros, np.maximum(mass - np.bincount(columns, entry_weight, d), 0), 0)
-        return Moments(mass, mean, scatter + zeros * mean**2, n)
+        """Those of small parts, merged."""
+
+        def share(part: slice) -> Moments:
+            return _sparse_moments(self._part(part), weight[part])
+
+        return reduce(Moments.merge, mapped(share, self._small_parts()))
+
+
+def _sparse_moments(X: Any, weight: Array) -> Moments:
+    """Deviations of the stored entries, plus the zeros' share ``mean**2`` each."""
+    n, d = X.shape
+    mass = float(weight.sum())
+    if not mass:
+        return Moments(0.0, np.zeros(d), np.zeros(d), n)
+    entry_weight = np.repeat(weight, np.diff(X.indptr))
+    # NumPy counts and takes by indices of its own kind several times as fast.
+    data, columns = X.data.astype(np.float64), X.indices.astype(np.intp, copy=False)
+    mean = np.bincount(columns, entry_weight * data, d) / mass
+    deviation = data - mean.take(columns)
+    scatter = np.bincount(columns, entry_weight * deviation**2, d)
+    # The weight of the zeros is a difference of sums; where there are none its rounding must not count.
+    has_zeros = np.bincount(columns, entry_weight > 0, d) < np.count_nonzero(weight)
+    zeros = np.where(has_zeros, np.maximum(mass - np.bincount(columns, entry_weight, d), 0), 0)
+    return Moments(mass, mean, scatter + zeros * mean**2, n)

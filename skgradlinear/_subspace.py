@@ -58,6 +58,7 @@ class Subspace:
         self.origin = point
         self.known_gradient = gradient
         self.directions = directions
+        self.ridge = RIDGE[objective.dtype]
         n_outputs = objective.shape[1]
         self.coupled = objective.mean_loss.coupled
         self.split = n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not self.coupled)
@@ -99,10 +100,10 @@ class Subspace:
 
         def shares(rows: slice) -> tuple[float, Array]:
             if at_origin:
-                loss, dlogits = 0.0, origin.dlogits(rows)
+                loss, dlogits = 0.0, origin.dlogits(rows) * objective._row_weight[rows]
             else:
                 loss, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
-            dlogits = dlogits * objective._row_weight[rows]
+                dlogits *= objective._row_weight[rows]
             gradient = np.zeros(coefficients.shape)
             for j, direction in enumerate(self.directions):
                 gradient[j] = np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)
@@ -181,7 +182,7 @@ class Subspace:
         right = np.concatenate([gradient[:-1].sum(axis=1), gradient[-1]])
         if not self.objective.fit_intercept:
             hessian, right = hessian[:m, :m], right[:m]
-        solution = self._solve(hessian, right)
+        solution = newton_step(hessian, right, self.ridge)
         step[:-1] = solution[:m, None]
         step[-1, : len(solution) - m] = solution[m:]
         return step
@@ -189,7 +190,7 @@ class Subspace:
     def _separate_step(self, place: _Place) -> Array:
         """Outputs that do not interact: a system of order m + 1 for each."""
         hessian, _ = self._hessians(place)
-        return np.stack([self._solve(h, g) for h, g in zip(hessian, place.gradient.T, strict=True)], axis=1)
+        return np.stack([newton_step(h, g, self.ridge) for h, g in zip(hessian, place.gradient.T, strict=True)], axis=1)
 
     def _split_step(self, place: _Place) -> Array:
         """One coefficient per direction and output, all coupled: a system of order K (m + 1)."""
@@ -199,7 +200,8 @@ class Subspace:
         outputs = np.arange(n_outputs)
         hessian[:, outputs, :, outputs] += blocks
         order = m * n_outputs
-        return self._solve(hessian.reshape(order, order), place.gradient.ravel()).reshape(m, n_outputs)
+        step = newton_step(hessian.reshape(order, order), place.gradient.ravel(), self.ridge)
+        return step.reshape(m, n_outputs)
 
     def _hessians(self, place: _Place) -> tuple[Array, Array]:
         """The part of each output alone, (K, m + 1, m + 1) with the penalty, and the dyads', of order K (m + 1)."""
@@ -207,36 +209,33 @@ class Subspace:
         order = m * n_outputs
 
         def shares(rows: slice) -> tuple[Array, Array]:
-            dyads = np.zeros((order, order)) if self.coupled else np.zeros((0, 0))
-            basis, scratch = np.empty((2, m, n_outputs, rows.stop - rows.start), self.objective.dtype)
-            # The directions' logits and the constant.
-            for j, direction in enumerate(self.directions):
-                basis[j] = direction.logits[rows].T
-            basis[-1] = 1.0 if self.objective.fit_intercept else 0.0
             curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
-            np.multiply(basis, curvature.diagonal.T * weight, out=scratch)
-            blocks = np.matmul(scratch.transpose(1, 0, 2), basis.transpose(1, 2, 0)).astype(np.float64)
+            basis = [direction.logits[rows].T for direction in self.directions]
+            scaled = np.empty((m, n_outputs, weight.shape[1]), self.objective.dtype)
+            # The constant, which comes last, is 1: there is nothing to multiply by it.
+            np.multiply(curvature.diagonal.T, weight, out=scaled[-1])
+            blocks = np.empty((n_outputs, m, m))
+            blocks[:, -1, -1] = scaled[-1].sum(axis=1)
+            for j, logits in enumerate(basis):
+                np.multiply(scaled[-1], logits, out=scaled[j])
+                blocks[:, j, -1] = blocks[:, -1, j] = scaled[j].sum(axis=1)
+                for i in range(j + 1):
+                    blocks[:, i, j] = blocks[:, j, i] = np.einsum("ki,ki->k", scaled[i], logits)
+            dyads = np.zeros((order, order)) if self.coupled else np.zeros((0, 0))
             for sign, vector in curvature.dyads:
-                np.multiply(basis, vector.T * np.sqrt(weight), out=scratch)
-                flat = scratch.reshape(order, -1)
+                np.multiply(vector.T, np.sqrt(weight), out=scaled[-1])
+                for j, logits in enumerate(basis):
+                    np.multiply(scaled[-1], logits, out=scaled[j])
+                flat = scaled.reshape(order, -1)
                 dyads += sign * (flat @ flat.T)
             return blocks, dyads
 
         blocks, dyads = totals(self.objective.mean_loss.over_groups(shares, m))
+        if not self.objective.fit_intercept:
+            blocks[:, -1] = blocks[:, :, -1] = 0.0
+            dyads[(m - 1) * n_outputs :] = dyads[:, (m - 1) * n_outputs :] = 0.0
         blocks[:, :-1, :-1] += self._gram.transpose(2, 0, 1)
         return blocks, dyads
-
-    def _solve(self, hessian: Array, gradient: Array) -> Array:
-        """``-hessian^-1 gradient`` with unit diagonal and a small ridge."""
-        scale = np.sqrt(np.maximum(np.diag(hessian), 0))
-        scale[scale == 0] = 1.0
-        scaled = hessian / scale / scale[:, None]
-        scaled[np.diag_indices(len(scale))] += RIDGE[self.objective.dtype]
-        try:
-            solution: Array = -np.linalg.solve(scaled, gradient / scale) / scale
-        except LinAlgError:
-            solution = -np.linalg.lstsq(scaled, gradient / scale, rcond=None)[0] / scale
-        return solution
 
     def _search(self, place: _Place, step: Array) -> tuple[_Place | None, bool, float]:
         """Line search along a step by the sign of the slope, for every output on its own where they do not interact.
@@ -273,7 +272,7 @@ class Subspace:
             found = self._place(place.coefficients + size * step)
         return None, False, 1.0
 
-    def _finish(self, place: _Place) -> tuple[Evaluation, Direction | None]:
+    def _finish(self, place: _Place) -> tuple[Evaluation, Direction]:
         """The point with its parameters, moved so that shift-invariant classes keep mean zero."""
         objective, coefficients = self.objective, place.coefficients
         params = np.zeros(objective.shape)
@@ -282,15 +281,15 @@ class Subspace:
         params[-1] += coefficients[-1]
         # The change of the logits is combined from the directions: a difference of logits would cancel.
         dtype = objective.dtype
-        logits = np.empty_like(self.origin.logits)
-        # What a move of the bias alone does is not remembered.
-        change = np.empty_like(logits) if self.directions else logits
+        change, logits = np.empty_like(self.origin.logits), np.empty_like(self.origin.logits)
+        bias = coefficients[-1] - coefficients[-1].mean() if objective.shift_invariant else coefficients[-1]
 
         def fill(rows: slice) -> None:
-            change[rows] = coefficients[-1].astype(dtype)
+            change[rows] = bias.astype(dtype)
             for a, direction in zip(coefficients[:-1].astype(dtype), self.directions, strict=True):
                 change[rows] += a * direction.logits[rows]
-            if objective.shift_invariant:
+            # Directions have mean zero, but not what becomes of them if each class has a coefficient of its own.
+            if objective.shift_invariant and self.split:
                 change[rows] -= change[rows].mean(axis=1, keepdims=True)
             np.add(self.origin.logits[rows], change[rows], out=logits[rows])
 
@@ -299,7 +298,20 @@ class Subspace:
             params -= params.mean(axis=1, keepdims=True)
         noise = np.finfo(dtype).eps ** 0.25 * column_norms(logits)
         moved = objective.evaluate(self.origin.params + params, logits, place.loss)
-        return moved, Direction(params, change).audible(noise) if self.directions else None
+        return moved, Direction(params, change).audible(noise)
+
+
+def newton_step(hessian: Array, gradient: Array, ridge: float) -> Array:
+    """``-hessian^-1 gradient`` with unit diagonal and a small ridge."""
+    scale = np.sqrt(np.maximum(np.diag(hessian), 0))
+    scale[scale == 0] = 1.0
+    scaled = hessian / scale / scale[:, None]
+    scaled[np.diag_indices(len(scale))] += ridge
+    try:
+        solution: Array = -np.linalg.solve(scaled, gradient / scale) / scale
+    except LinAlgError:
+        solution = -np.linalg.lstsq(scaled, gradient / scale, rcond=None)[0] / scale
+    return solution
 
 
 def _slopes(gradient: Array, step: Array, separate: bool) -> Array:

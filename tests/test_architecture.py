@@ -19,7 +19,7 @@ ALLOWED = {
     "_calibration": LOSSES,
     "_central_path": LOSSES | {"_central_path", "_certificate", "_design"},
     "_bias": LOSSES | {"_design", "_evaluation", "_line", "_threads"},
-    "_certificate": LOSSES | {"_bias", "_evaluation"},
+    "_certificate": LOSSES | {"_bias", "_evaluation", "_subspace"},
     "_conjugate_gradient": LOSSES,
     "_design": LOSSES | {"_rows", "_threads"},
     "_differences": LOSSES,

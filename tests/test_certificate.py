@@ -112,6 +112,43 @@ def test_gap_is_the_difference_of_explicit_conjugates(name: str, fit_intercept: 
         assert certificate.bias_cost == pytest.approx(expected, rel=1e-6, abs=1e-13)
 
 
+@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_proof_by_balanced_rows(name: str, fit_intercept: bool) -> None:
+    """It holds of the explicit conjugates, and is not much worse than that of the best bias."""
+    weight = np.arange(40) % 3
+    objective = random_problem(LIKELIHOODS[name], fit_intercept=fit_intercept, sample_weight=weight)
+    optimum = solve(objective, tol=1e-12)
+    for size in (1e-6, 1e-3, 0.1, 3.0):
+        params = optimum.params + size * points(objective)[3]
+        params[-1] += size * np.array([1.0, -0.5, 0.0])
+        proof = objective.proved(params)
+        params = objective.free_of_shift(params)
+        assert np.array_equal(proof.params, params)
+        assert proof.value == pytest.approx(objective.value(params), rel=1e-13)
+        assert proof.certificate.gap >= proof.value - optimum.value - 1e-12
+        if size < 1 or not fit_intercept:
+            assert proof.certificate.gap <= 4 * objective.duality_gap(params) + 1e-12
+        point = objective.at(params)
+        dual = point.dlogits(slice(None))
+        if fit_intercept and size < 1:
+            shares = dual * objective.weight[:, None]
+            hessian = point.curvature(slice(None)).total(objective.weight[:, None])
+            change = np.linalg.lstsq(hessian, -shares.sum(axis=0), rcond=1e-12)[0]
+            dual = dual + point.curvature(slice(None)).matvec(np.broadcast_to(change, dual.shape))
+        explicit = point.value - dual_value(objective, dual.__getitem__, point.value, proof.params[-1])
+        assert proof.certificate.gap >= explicit - 1e-11
+        assert proof.certificate.gap <= 2 * explicit + 1e-11
+
+
+def test_a_proof_of_a_bias_that_is_far_away_is_that_of_the_gradient_rows() -> None:
+    """Moved to first order by as much as that, these would leave the domain of the conjugate."""
+    objective = random_problem(SoftmaxLoss())
+    params = solve(objective, tol=1e-12).params + np.array([5.0, -5.0, 0.0])
+    expected = objective.certificate(objective.at(objective.free_of_shift(params)))
+    assert objective.proved(params).certificate.gap == pytest.approx(expected.gap, rel=1e-10)
+
+
 def test_dual_value_by_hand() -> None:
     """The formula with explicit standardized rows and the entropy (softmax), the sum of duals (Weston-Watkins)."""
     bias = np.array([0.5, -0.25, 1.0])

@@ -170,6 +170,27 @@ def test_float32_is_certified_in_float64_by_one_more_pass(passes):
     assert total(passes) - 2 * once <= 1.5
 
 
+@pytest.mark.parametrize(("model", "n_classes"), [(SoftmaxClassifier, 5), (SigmoidClassifier, 2)])
+@pytest.mark.parametrize("n", [2_000, 80_000])
+def test_the_check_in_float64_takes_one_exponential(monkeypatch, model, n_classes, n):
+    """Of one group of rows or of several."""
+    X, y = draw(n, 6, n_classes)
+    seen = []
+    for cls in (SoftmaxLoss, SigmoidLoss):
+        for name in ("value", "gradient", "value_and_gradient", "curvature", "second_order"):
+            method = getattr(cls, name)
+
+            def counted(self, logits, y, method=method):
+                seen.append(len(logits) if logits.dtype == np.float64 else 0)
+                return method(self, logits, y)
+
+            monkeypatch.setattr(cls, name, counted)
+    fitted = model(tol=1e-3).fit(X.astype(np.float32), y)
+    assert fitted.duality_gap_ <= 1e-3
+    # The loss at zero is formed from one row for each label.
+    assert n <= sum(seen) <= n + 100
+
+
 def test_a_warm_start_at_the_solution_costs_two_passes(passes):
     X, y = draw(2_000, 30, 3)
     passes["entries"] = X.size

@@ -251,6 +251,23 @@ def test_curvature_is_one_symmetric_positive_matrix(name: str, data: Any, seed: 
 # Conjugates
 
 
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if loss.dual_reach])
+@given(data=problems(elements=st.floats(-30, 30), n_logits=2))
+def test_gradients_move_to_first_order_within_the_domain_of_the_conjugate(name: str, data: Any) -> None:
+    """``u + H c`` lacks between nothing and ``c' H c`` in the equality of Fenchel and Young."""
+    logits, direction, y = data
+    loss = LOSSES[name]
+    value, gradient = loss.value_and_gradient(logits, y)
+    change = loss.dual_reach * np.clip(direction / 15, -1, 1)
+    curvature = loss.dual_curvature(gradient, y)
+    moved = gradient + curvature.matvec(change)
+    assert np.allclose(curvature.matvec(change), loss.curvature(logits, y).matvec(change), rtol=0, atol=32 * EPS)
+    lacking = value + loss.conjugate(moved, y) - (moved * logits).sum(axis=1)
+    slack = 4 * tolerance(loss, logits)
+    assert (lacking >= -slack).all()
+    assert (lacking <= (change * curvature.matvec(change)).sum(axis=1) + slack).all()
+
+
 @every_loss
 @given(data=problems(elements=st.floats(-50, 50), n_logits=2))
 def test_fenchel_young(name: str, data: Any) -> None:

@@ -24,8 +24,9 @@ from zoo import (
     solvers_of,
 )
 
-from skgradlinear import Objective
+from skgradlinear import Objective, _rows
 from skgradlinear._evaluation import Direction
+from skgradlinear._preconditioner import Blocks
 from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
 from skgradlinear.solvers import Iteration, Result, Status, lbfgs, recentred, solve, subspace_newton
 
@@ -492,6 +493,37 @@ def test_one_class_only() -> None:
     result = solve(Objective(X, y, SoftmaxLoss(), alpha=0.1, n_outputs=2), tol=1e-6, max_iter=200)
     assert result.value < 1e-8
     assert np.abs(result.params[:-1]).max() < 1e-4
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("reweighted", [True, False])
+@pytest.mark.parametrize("n_classes", [3, 7])
+def test_the_first_direction_of_few_unknowns_is_newtons(fit_intercept: bool, reweighted: bool, n_classes: int) -> None:
+    """Solved from the Hessian's products with unit vectors; also of columns that are not centred for the loss."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal((20_000, 4)) @ random.standard_normal((4, 4)) + 1
+    y, weight = random.integers(0, n_classes, len(X)), random.random(len(X)) + 0.5
+    objective = Objective.from_checked(
+        X,
+        y,
+        SoftmaxLoss(),
+        weight=weight * (1 + y) if reweighted else weight,
+        moments=_rows.wrap(X).moments(weight),
+        fit_intercept=fit_intercept,
+        standardize=True,
+        n_outputs=n_classes,
+        reweighted=reweighted,
+    ).with_alpha(0.02)
+    point = objective.start(None)
+    gradient = objective.free_of_shift(objective.gradient(point))
+    units = np.eye(gradient.size).reshape(-1, *gradient.shape)
+    hessian = np.stack([objective.hessp_at(point, unit).ravel() for unit in units])
+    expected = np.linalg.lstsq(hessian, gradient.ravel(), rcond=1e-10)[0].reshape(gradient.shape)
+    rule = objective.directions(0)
+    assert isinstance(rule, Blocks)
+    assert rule.full
+    direction = objective.free_of_shift(rule.at(point)(gradient))
+    np.testing.assert_allclose(direction, objective.free_of_shift(expected), rtol=0, atol=5e-5 * abs(expected).max())
 
 
 @pytest.mark.parametrize("at_start", [True, False])

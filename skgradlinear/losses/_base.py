@@ -36,8 +36,19 @@ class Curvature:
     diagonal: Array
     dyads: tuple[tuple[float, Array], ...] = ()
 
+    @property
+    def of_probabilities(self) -> bool:
+        """Whether it is that of softmax, ``diag(p) - p p'`` with one array for both."""
+        return len(self.dyads) == 1 and self.dyads[0][0] == 1 and self.dyads[0][1] is self.diagonal
+
     def matvec(self, direction: Array) -> Array:
         """Hessian of each row times the same row of `direction`, shape (n, K)."""
+        if self.of_probabilities:
+            # p * (z - p . z), in half the passes.
+            mean = np.einsum("ki,ki->i", self.diagonal.T, direction.T)
+            centred: Array = np.subtract(direction, mean[:, None], out=np.empty_like(self.diagonal))
+            centred *= self.diagonal
+            return centred
         product = self.diagonal * direction
         for sign, vector in self.dyads:
             heights = np.einsum("ki,ki->i", vector.T, direction.T)
@@ -46,11 +57,25 @@ class Curvature:
 
     def take(self, rows: Indices | slice) -> Curvature:
         """Curvature of some of the rows."""
-        dyads = tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads)
-        return Curvature(_rows_of(self.diagonal, rows), dyads)
+        diagonal = _rows_of(self.diagonal, rows)
+        if self.of_probabilities:
+            return Curvature(diagonal, ((1.0, diagonal),))
+        return Curvature(diagonal, tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads))
+
+    def total(self, weight: Array) -> Array:
+        """Sum of the rows' Hessians with weights of shape (n, 1), shape (K, K)."""
+        total = np.diag((self.diagonal * weight).sum(axis=0))
+        for sign, vector in self.dyads:
+            heavy = vector * np.sqrt(weight)
+            total -= sign * (heavy.T @ heavy)
+        return total
 
     def main_diagonal(self) -> Array:
         """Diagonal of each row's Hessian, dyads included, shape (n, K)."""
+        if self.of_probabilities:
+            complement = 1 - self.diagonal
+            complement *= self.diagonal
+            return complement
         diagonal = self.diagonal.copy(order="K")
         for sign, vector in self.dyads:
             diagonal -= sign * vector * vector
@@ -75,10 +100,15 @@ class Loss(ABC):
         Whether adding one number to all logits of a row leaves the loss unchanged.
     sparse_curvature : bool
         Whether many rows have no curvature at all (hinges): solvers then work on the others.
+    dual_reach : float
+        Up to this size of the entries of a change ``c`` of the logits, the gradient plus the Hessian times ``c`` is in
+        the domain of the conjugate, and lacks at most ``c' H c`` in the equality of Fenchel and Young. A loss for which
+        that is known, and not 0, has a `dual_curvature`.
     """
 
     sparse_curvature: bool = False
     shift_invariant: bool = False
+    dual_reach: float = 0.0
 
     @abstractmethod
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
@@ -99,6 +129,10 @@ class Loss(ABC):
     def gradient(self, logits: Array, y: Labels) -> Array:
         """(Sub)gradient of each row's loss in its logits, shape (n, K)."""
         return self.value_and_gradient(logits, y)[1]
+
+    def dual_curvature(self, dual: Array, y: Labels) -> Curvature:
+        """Second derivative of each row by its gradient, without the logits where that is."""
+        raise NotImplementedError(f"the curvature of {self!r} is not known by its gradient.")
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature together; a loss that can share work between them overrides this."""

@@ -35,6 +35,7 @@ class SoftmaxLoss(Loss):
     """
 
     shift_invariant = True
+    dual_reach = 0.5
 
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Loss of each row, shape (n,), and ``p - e_y``, shape (n, K)."""
@@ -42,13 +43,27 @@ class SoftmaxLoss(Loss):
         if y.ndim == 2:
             value, gradient, _ = self._expand_soft(_shifted(logits), y)
             return value, gradient
-        value, gradient, own, miss = self._expand(logits, y)
-        gradient[own] = miss
-        return value, gradient
+        odds = _Odds(logits, y)
+        return odds.value(), odds.gradient()
+
+    def value(self, logits: Array, y: Labels) -> Array:
+        """Loss of each row, shape (n,)."""
+        logits, y = check_logits(logits, y)
+        return self._expand_soft(_shifted(logits), y)[0] if y.ndim == 2 else _Odds(logits, y).value()
 
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """The Hessian ``diag(p) - p p'`` of each row."""
         proba = self.proba(check_logits(logits, y)[0])
+        return Curvature(proba, ((1.0, proba),))
+
+    def dual_curvature(self, dual: Array, y: Labels) -> Curvature:
+        """The Hessian of each row from ``p - e_y``."""
+        dual, y = check_logits(dual, y)
+        proba = dual.copy(order="K")
+        if y.ndim == 2:
+            proba += y
+        else:
+            proba[np.arange(len(y)), y] += 1
         return Curvature(proba, ((1.0, proba),))
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
@@ -57,9 +72,9 @@ class SoftmaxLoss(Loss):
         if y.ndim == 2:
             value, gradient, proba = self._expand_soft(_shifted(logits), y)
         else:
-            value, proba, own, miss = self._expand(logits, y)
-            gradient = proba.copy(order="K")
-            gradient[own] = miss
+            odds = _Odds(logits, y)
+            value, gradient = odds.value(), odds.gradient()
+            proba = odds.proba(gradient)
         return value, gradient, Curvature(proba, ((1.0, proba),))
 
     def conjugate(self, dual: Array, y: Labels) -> Array:
@@ -94,22 +109,6 @@ class SoftmaxLoss(Loss):
         shifted = _shifted(np.asarray(logits))
         shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return shifted
-
-    def _expand(self, logits: Array, y: Labels) -> tuple[Array, Array, tuple[Indices, Indices], Array]:
-        """Value, probabilities, where those of the labels are, and the gradient there."""
-        exponentials = shifted = _shifted(logits)
-        own = (np.arange(len(logits)), checked_integers(y, logits.shape[1]))
-        own_logit = shifted[own]
-        np.exp(shifted, out=exponentials)
-        own_exponential = exponentials[own]
-        exponentials[own] = 0
-        others = exponentials.sum(axis=1)
-        # log(total) = log1p(total - 1) keeps the digits of tiny losses: the largest exponential is exactly 1.
-        value = np.log1p(others + np.expm1(own_logit)) - own_logit
-        total = others + own_exponential
-        exponentials[own] = own_exponential
-        proba = np.divide(exponentials, total[:, None], out=exponentials)
-        return value, proba, own, -others / total
 
     def _expand_soft(self, shifted: Array, targets: Labels) -> tuple[Array, Array, Array]:
         targets = targets.astype(shifted.dtype, copy=False)
@@ -148,6 +147,8 @@ class SigmoidLoss(Loss):
     [0.693147, 1000000000.0] [-0.5, 1.0]
     """
 
+    dual_reach = 0.5
+
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Loss of each row, shape (n,), and ``p - y``, shape (n, K)."""
         logits, y = check_logits(logits, y)
@@ -167,6 +168,11 @@ class SigmoidLoss(Loss):
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """The diagonal ``p (1 - p)`` of each row."""
         return self._curvature(_unlikely(check_logits(logits, y)[0]))
+
+    def dual_curvature(self, dual: Array, y: Labels) -> Curvature:
+        """The diagonal ``|p - y| (1 - |p - y|)`` of each row."""
+        miss = np.abs(dual)
+        return Curvature(miss * (1 - miss))
 
     def second_order(self, logits: Array, y: Labels) -> tuple[Array, Array, Curvature]:
         """Value, gradient and curvature from one exponential."""
@@ -235,6 +241,56 @@ class SigmoidLoss(Loss):
     def normalized_proba(self, logits: Array) -> Array:
         """The outputs' probabilities scaled to sum to one (one-versus-rest), shape (n, K)."""
         proba: Array = softmax(log_expit(logits), axis=1)
+        return proba
+
+
+class _Odds:
+    """What softmax's value and gradient are made of: exponentials of the logits minus the label's.
+
+    The label's own, 1, is left out of their sum, which keeps the digits of tiny losses. Where the sum of a row
+    overflows, logits are shifted by the largest instead.
+    """
+
+    def __init__(self, logits: Array, y: Labels) -> None:
+        rows, y = np.arange(len(logits)), checked_integers(y, logits.shape[1])
+        # The label's logit as it is shifted, and its exponential, minus 1 and as it is.
+        self.own: tuple[Array | float, Array | float, Array | float] = 0.0, 0.0, 1.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._exponentiate(logits - logits[rows, y][:, None], rows, y)
+            safe = self.others.max(initial=0) <= np.finfo(logits.dtype).max / 8
+        if not safe:
+            shifted = _shifted(logits)
+            logit = shifted[rows, y]
+            self.own = logit, np.expm1(logit), np.exp(logit)
+            self._exponentiate(shifted, rows, y)
+
+    def _exponentiate(self, shifted: Array, rows: Indices, y: Indices) -> None:
+        """In place."""
+        self.exponentials = np.exp(shifted, out=shifted)
+        # One index, into memory, takes half the time of two.
+        self.memory = shifted.ravel(order="K")
+        strides = [stride // shifted.itemsize for stride in shifted.strides]
+        self.labels = rows * strides[0] + y * strides[1]
+        self.memory[self.labels] = 0
+        self.others = shifted.sum(axis=1)
+
+    def value(self) -> Array:
+        """Loss of each row, shape (n,)."""
+        logit, excess, _ = self.own
+        # The logarithm of the sum of all: the label's exponential, or else the largest, is exactly 1.
+        value: Array = np.log1p(self.others + excess) - logit
+        return value
+
+    def gradient(self) -> Array:
+        """``p - e_y``, in the place of the exponentials."""
+        self.memory[self.labels] = -self.others
+        self.exponentials *= (1 / (self.others + self.own[2]))[:, None]
+        return self.exponentials
+
+    def proba(self, gradient: Array) -> Array:
+        """The probabilities, by `gradient`."""
+        proba = gradient.copy(order="K")
+        proba.ravel(order="K")[self.labels] = self.own[2] / (self.others + self.own[2])
         return proba
 
 

@@ -83,8 +83,13 @@ def subspace_newton(
     check_limits(objective, tol, max_iter)
     directions = objective.directions(random_state)
     memory = directions.memory if memory is None else memory
-    point = objective.start(params, tol)
     history = History(callback)
+    if params is not None and objective.balances:
+        proof = objective.proved(params)
+        if proof.certificate.measure <= tol:
+            history.note(proof.value, proof.certificate.measure, proof.params)
+            return history.result(proof, proof.certificate, Status.CONVERGED)
+    point = objective.start(params, tol)
     steps: list[Any] = []
     status = Status.MAX_ITER
     for n_iter in range(max_iter + 1):

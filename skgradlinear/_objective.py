@@ -544,7 +544,12 @@ class Objective:
 
     def rotation(self) -> Rotation | None:
         """The same problem in the span of the rows, where these are so few that it pays."""
-        return Rotation(self) if Rotation.suits(self) else None
+        return Rotation(self) if self.suits_rotation else None
+
+    @property
+    def suits_rotation(self) -> bool:
+        """Whether the span of the rows is where to solve this problem."""
+        return Rotation.suits(self)
 
     @property
     def suits_central_path(self) -> bool:

@@ -36,8 +36,8 @@ SMOOTH_SHARE = 0.1
 HINGE_GAP = 0.3
 # What begins anew knows nothing, and ends here.
 FOLD_GAP = 0.05
-# With fewer rows for each column these can mostly be separated. Where the penalty is weak too, a share of a gap says
-# nothing of the directions that only a few rows hold, and the gap itself has to be small.
+# With fewer rows for each column, by weight, these can mostly be separated. Where the penalty is weak too, a share of a
+# gap says nothing of the directions that only a few rows hold, and the gap itself has to be small.
 DETERMINED = 5
 # Five folds with this share of the fit's steps take about as long. Where the fit takes many steps, folds need as many
 # for scores of the right size, and where they would take more their scores are good enough.
@@ -308,7 +308,7 @@ class LinearSVMClassifier(StreamingClassifier):
         elif not objective.non_smooth and result.status is Status.CONVERGED and self._forgets(fold, solver):
             start = fold.standardization.from_original_units(*objective.to_original_units(result.params))
             newton = solver in ("auto", "subspace_newton") or isinstance(solver, SubspaceNewton)
-            determined = newton and np.count_nonzero(fold.weight) >= DETERMINED * fold.shape[0]
+            determined = newton and objective.total_weight >= DETERMINED * objective.shape[0]
             close = _Close(SMOOTH_SHARE * self._strictness, np.inf if determined else tol, 1)
             if determined:
                 max_iter = min(max_iter, 1 + math.ceil(STEPS_SHARE / self._strictness * result.n_iter))
@@ -329,7 +329,7 @@ class LinearSVMClassifier(StreamingClassifier):
         """Whether a solver takes back what the solution of all rows knows of those that a fold leaves out."""
         path = isinstance(solver, InteriorPoint) or (solver == "auto" and fold.suits_central_path)
         # Of a first-order method only the penalty does, and slowly.
-        return not path and not isinstance(solver, FirstOrder) and np.count_nonzero(fold.weight) > fold.shape[0]
+        return not (path or isinstance(solver, FirstOrder) or fold.suits_rotation)
 
     @property
     def _strictness(self) -> float:

@@ -305,12 +305,11 @@ class LinearSVMClassifier(StreamingClassifier):
         if middle is not None:
             learnt = (result.history[0].value - result.value) / max(result.value, np.finfo(np.float64).tiny)
             close = _Close(1.0, HINGE_GAP * self._strictness * min(1.0, max(learnt, LEAST_GAP)), 2)
-        elif not objective.non_smooth and result.status is Status.CONVERGED and self._forgets(fold, solver):
+        elif not objective.non_smooth and result.status is Status.CONVERGED and self._forgets(objective, solver):
             start = fold.standardization.from_original_units(*objective.to_original_units(result.params))
-            newton = solver in ("auto", "subspace_newton") or isinstance(solver, SubspaceNewton)
-            determined = newton and objective.total_weight >= DETERMINED * objective.shape[0]
-            close = _Close(SMOOTH_SHARE * self._strictness, np.inf if determined else tol, 1)
-            if determined:
+            lenient = self._determined(objective) and self._is_newton(solver)
+            close = _Close(SMOOTH_SHARE * self._strictness, np.inf if lenient else tol, 1)
+            if lenient:
                 max_iter = min(max_iter, 1 + math.ceil(STEPS_SHARE / self._strictness * result.n_iter))
         found = solve(
             fold,
@@ -325,11 +324,21 @@ class LinearSVMClassifier(StreamingClassifier):
         )
         return fold.logits(found.params)
 
-    def _forgets(self, fold: Objective, solver: str | Solver) -> bool:
+    def _forgets(self, objective: Objective, solver: str | Solver) -> bool:
         """Whether a solver takes back what the solution of all rows knows of those that a fold leaves out."""
-        path = isinstance(solver, InteriorPoint) or (solver == "auto" and fold.suits_central_path)
-        # Of a first-order method only the penalty does, and slowly.
-        return not (path or isinstance(solver, FirstOrder) or fold.suits_rotation)
+        # A path does not begin at a point, and of a first-order method only the penalty takes anything back, slowly.
+        if isinstance(solver, (InteriorPoint, FirstOrder)) or (solver == "auto" and objective.suits_central_path):
+            return False
+        return not objective.suits_rotation and (self._is_newton(solver) or self._determined(objective))
+
+    @staticmethod
+    def _is_newton(solver: str | Solver) -> bool:
+        return solver in ("auto", "subspace_newton") or isinstance(solver, SubspaceNewton)
+
+    @staticmethod
+    def _determined(objective: Objective) -> bool:
+        """Whether there are rows enough, by weight, to hold all directions."""
+        return bool(objective.total_weight >= DETERMINED * objective.shape[0])
 
     @property
     def _strictness(self) -> float:

@@ -31,9 +31,9 @@ PATH_SHARE = 0.05
 # From the whole fit's solution a smooth loss takes a Newton step at least, and to this share of the gap it began with:
 # the gap is the square of what is left of the held-out rows.
 SMOOTH_SHARE = 0.1
-# From half way a plain hinge goes to this gap, or to this share of what the fit has learnt, if that is less than is left
-# of the objective. It takes two steps at least, and a share of the fit's: after two or three, 20,000 rows of 54 columns,
-# whose fit takes 86, had a temperature a quarter too small.
+# From half way a plain hinge goes to this gap, or to this share of what the fit has learnt, if that is less than is
+# left of the objective. It takes two steps at least, and a share of the fit's: after two or three, 20,000 rows of 54
+# columns, whose fit takes 86, had a temperature a quarter too small.
 HINGE_GAP, HINGE_STEPS = 0.3, 0.1
 # What begins anew knows nothing, and ends here.
 FOLD_GAP = 0.05

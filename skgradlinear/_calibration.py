@@ -87,22 +87,25 @@ class RunningTemperature:
 
 
 def _derivatives(logits: Array, y: Labels, weight: Array, total: float) -> Derivatives:
-    """First and second derivative of the log-loss of ``softmax(beta logits)`` in beta.
+    """First and second derivative of the log-loss of ``softmax(beta logits)`` in beta: mean minus target, and variance.
 
     Targets are smoothed by one pseudo-row per class among rows of weight `total`.
     """
-    logits = logits.astype(np.float64)
-    if logits.shape[1] == 1:
-        logits = np.hstack([-logits / 2, logits / 2])
-    n_classes = logits.shape[1]
-    targets = np.full(logits.shape, 1 / (total + n_classes))
-    targets[np.arange(len(y)), y] = (total + 1) / (total + n_classes)
-    loss = SoftmaxLoss()
+    logits = logits.astype(np.float64).T
+    if len(logits) == 1:
+        logits = np.vstack([-logits / 2, logits / 2])
+    n_classes = len(logits)
+    # Classes are rows: sums over them run along contiguous memory. Beside the largest logit of a row none overflows.
+    heights = logits - logits.max(axis=0)
+    own = heights[y, np.arange(len(y))]
+    expected = (total * own + heights.sum(axis=0)) / (total + n_classes)
 
     def derivatives(beta: float) -> tuple[float, float]:
-        _, gradient, hessian = loss.second_order(beta * logits, targets)
-        slope, curvature = (np.einsum("ik,ik->i", rows, logits) for rows in (gradient, hessian.matvec(logits)))
-        return float(weight @ slope), float(weight @ curvature)
+        proba = np.exp(beta * heights)
+        proba /= proba.sum(axis=0)
+        mean = (proba * heights).sum(axis=0)
+        spread = (proba * (heights - mean) ** 2).sum(axis=0)
+        return float(weight @ (mean - expected)), float(weight @ spread)
 
     return derivatives
 

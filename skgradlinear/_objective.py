@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, reduce
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse as sp
 
 from . import _rows
 from ._bias import minimize_bias
-from ._central_path import CentralPath, Waypoint
+from ._central_path import CentralPath, Waypoint, fold_logits
 from ._certificate import (
     LEAST_POLISH_SHARE,
     POLISH_SHARE,
@@ -37,7 +37,7 @@ from ._standardization import Moments, Standardization
 from ._subspace import Subspace
 from ._threads import totals
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
-from .losses._base import Array, Indices, Labels, checked_integers
+from .losses._base import Array, Indices, Labels, Mask, checked_integers
 
 # A start's bias is good enough when the l1 norm of its gradient is this; float32 sums have no more digits.
 START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
@@ -236,7 +236,7 @@ class Objective:
         """The same objective with another loss of the same logits; rows are shared."""
         return self._with(loss=loss)
 
-    def restricted(self, kept: NDArray[np.bool_], weight: Array, moment_weight: Array) -> Self:
+    def restricted(self, kept: Mask, weight: Array, moment_weight: Array) -> Self:
         """The same rows with the weights of the others set to zero, standardized anew; same penalty."""
         other = type(self).from_checked(
             self.rows.X,
@@ -660,9 +660,18 @@ class Objective:
         """The central path of a hinge, for the interior point method."""
         return CentralPath(self, start)
 
+    def fold_logits(self, start: Waypoint, *folds: Any) -> Iterator[Array | None]:
+        """Logits of all rows by the folds of a hinge, along their central paths; see `skgradlinear._central_path`."""
+        return fold_logits(self, start, *folds)
+
     def rotation(self) -> Rotation | None:
         """The same problem in the span of the rows, where these are so few that it pays."""
-        return Rotation(self) if Rotation.suits(self) else None
+        return Rotation(self) if self.suits_rotation else None
+
+    @property
+    def suits_rotation(self) -> bool:
+        """Whether the span of the rows is where to solve this problem."""
+        return Rotation.suits(self)
 
     @property
     def suits_central_path(self) -> bool:

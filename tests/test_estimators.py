@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from skgradlinear import LinearSVMClassifier, SigmoidClassifier, SoftmaxClassifier
-from skgradlinear.solvers import LBFGS, NewtonCG, Recentred
+from skgradlinear.solvers import LBFGS, NewtonCG, Recentred, solve
 
 EPS = np.finfo(np.float64).eps
 SMOOTH = {
@@ -796,6 +796,73 @@ def test_probabilities_of_noise_promise_nothing(options, seed):
     fitted = LinearSVMClassifier(alpha=10, **options).fit(X, y)
     unseen, labels = random.standard_normal((2000, 100)), random.integers(0, 2, 2000)
     assert log_loss(labels, fitted.predict_proba(unseen)) < 1.05 * np.log(2)
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 0.04, 0.8, 100.0, 1e4])
+@pytest.mark.parametrize("n_rows", [120, 600])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "hinge"},
+        {"loss": "hinge", "solver": Recentred()},
+        {"loss": "squared_hinge"},
+        {"loss": "squared_hinge", "solver": "subspace_newton"},
+        {"loss": "squared_hinge", "solver": "lbfgs"},
+    ],
+    ids=str,
+)
+def test_probabilities_of_noise_promise_nothing_whatever_the_penalty(options, n_rows, alpha):
+    """The gap of a fold says least of what it knows where penalties are weak, or so strong that all gaps are small."""
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((n_rows, 100)), np.arange(n_rows) % 2
+    fitted = LinearSVMClassifier(alpha=alpha, **options).fit(X, y)
+    unseen, labels = random.standard_normal((2000, 100)), random.integers(0, 2, 2000)
+    assert log_loss(labels, fitted.predict_proba(unseen)) < 1.05 * np.log(2)
+
+
+@pytest.mark.parametrize("multi_class", ["weston_watkins", "crammer_singer", "ovr"])
+def test_probabilities_of_more_columns_than_rows_of_noise(multi_class):
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((90, 300)), np.arange(90) % 3
+    unseen, labels = random.standard_normal((2000, 300)), random.integers(0, 3, 2000)
+    for loss in ["hinge", "squared_hinge"][: 1 if multi_class == "crammer_singer" else 2]:
+        fitted = LinearSVMClassifier(loss=loss, multi_class=multi_class).fit(X, y)
+        assert log_loss(labels, fitted.predict_proba(unseen)) < 1.1 * np.log(3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "hinge"},
+        {"loss": "hinge", "multi_class": "ovr"},
+        {"loss": "hinge", "solver": Recentred()},
+        {"loss": "squared_hinge", "solver": "subspace_newton"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("alpha", ["scale", 1e-4])
+def test_rough_folds_say_what_accurate_ones_say(options, alpha):
+    X, y = load_wine(return_X_y=True)
+    rough, accurate = (LinearSVMClassifier(alpha=alpha, tol=tol, **options).fit(X, y) for tol in (1e-4, 1e-8))
+    assert rough.temperature_ == pytest.approx(accurate.temperature_, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "options", [{"solver": Recentred()}, {"loss": "squared_hinge", "solver": "subspace_newton"}], ids=str
+)
+def test_folds_take_about_as_many_steps_as_the_fit(options, monkeypatch):
+    steps = []
+
+    def counted(objective, params=None, **settings):
+        result = solve(objective, params, **settings)
+        steps.append(result.n_iter)
+        return result
+
+    monkeypatch.setattr("skgradlinear.estimators._svm.solve", counted)
+    X, y = load_digits(return_X_y=True)
+    fitted = LinearSVMClassifier(**options).fit(X[:800], y[:800])
+    assert len(steps) == 5
+    assert sum(steps) <= 1.5 * fitted.n_iter_
 
 
 def test_cv_takes_a_splitter_an_iterable_and_a_number():

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import brentq, linprog, minimize
 
 from skgradlinear import LinearSVMClassifier, Objective
-from skgradlinear._central_path import Waypoint
+from skgradlinear._central_path import CentralPath, Waypoint, fold_logits
 from skgradlinear.losses import (
     CrammerSingerHinge,
     OneVsRestHinge,
@@ -18,7 +18,16 @@ from skgradlinear.losses import (
     WestonWatkinsHinge,
     WestonWatkinsSquaredHinge,
 )
-from skgradlinear.solvers import InteriorPoint, Recentred, Status, interior_point, recentred, solve, subspace_newton
+from skgradlinear.solvers import (
+    Halfway,
+    InteriorPoint,
+    Recentred,
+    Status,
+    interior_point,
+    recentred,
+    solve,
+    subspace_newton,
+)
 
 PLAIN = [
     (OneVsRestHinge(), 2),
@@ -223,23 +232,88 @@ def test_a_waypoint_is_a_point_of_its_path(loss, n_classes):
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
 def test_folds_of_the_temperature_begin_at_the_waypoint(loss, monkeypatch):
     """And not at the solution, which has seen the rows that they leave out."""
-    seen = []
+    starts, seen = [], []
+
+    def followed(objective, start, kept, *options):
+        starts.append((start, len(kept)))
+        return fold_logits(objective, start, kept, *options)
 
     def watched(objective, params=None, **options):
         seen.append((params, options["state"]))
         return solve(objective, params, **options)
 
+    monkeypatch.setattr("skgradlinear._objective.fold_logits", followed)
     monkeypatch.setattr("skgradlinear.estimators._svm.solve", watched)
     X, y, _ = blobs(3, n_rows=900)
     LinearSVMClassifier(alpha=0.01, loss=loss).fit(X, y)
-    assert len(seen) == 5
-    assert all(params is None and state is seen[0][1] is not None for params, state in seen)
-    assert isinstance(seen[0][1], Waypoint)
-    # Where the path is not taken there is none.
-    seen.clear()
+    assert [count for _, count in starts] == [5]
+    assert isinstance(starts[0][0], Waypoint)
+    assert not seen
+    # Where the path is not taken, plain hinges begin half way to the solution, and smooth ones there.
+    starts.clear()
     other = Recentred() if loss == "hinge" else "subspace_newton"
     LinearSVMClassifier(alpha=0.01, solver=other, loss=loss).fit(X, y)
-    assert all(params is not None and not isinstance(state, Waypoint) for params, state in seen)
+    assert not starts
+    assert len(seen) == 5
+    for params, state in seen:
+        assert (params is None) == isinstance(state, Halfway) == (loss == "hinge")
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 4])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@each_hinge
+def test_paths_of_folds_lead_to_their_solutions(loss, n_classes, fit_intercept, standardize, together, monkeypatch):
+    """Whether they walk alone or together: a fold is the problem of the rows left, in their own units."""
+    X, y, weight = blobs(n_classes)
+    # Columns that are constant but for a fold, or for one row, or throughout, and a row without weight.
+    X = X / np.abs(X).max(axis=0)
+    odd = [np.arange(len(X)) % 5 == 0, np.arange(len(X)) == 3, np.full(len(X), 0.1)]
+    X = np.column_stack([X, *odd])
+    weight[7] = 0.0
+    moment_weight = weight * np.where(np.arange(len(X)) % 2, 3.0, 1.0)
+    moment_weight[7] = together % 2
+    settings = {"sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
+    objective = Objective(X, y, loss, alpha=0.02, **settings)
+    waypoint = interior_point(objective, tol=1e-6).state.waypoint
+    kept = [np.arange(len(X)) % 5 != k for k in range(5)]
+    monkeypatch.setattr("skgradlinear._central_path._folds.MAX_TOGETHER", together * len(X) * objective.shape[1])
+    found = list(objective.fold_logits(waypoint, kept, weight, moment_weight, 1e-8, (0, 60)))
+    used = weight > 0
+    for logits, rows in zip(found, kept, strict=True):
+        alone = objective.restricted(rows, weight, moment_weight)
+        expected = alone.logits(interior_point(alone, tol=1e-10).params)
+        # The bias of a plain hinge may be free, and squares bend little.
+        assert alone.mean_loss.value(logits) == pytest.approx(alone.mean_loss.value(expected), rel=1e-4, abs=1e-6)
+        centred = (logits - expected)[used]
+        centred -= centred.mean(axis=0) if objective.non_smooth and fit_intercept else 0.0
+        assert_allclose(centred, 0, atol=2e-3 * np.abs(expected).max())
+
+
+def test_folds_that_do_not_arrive_are_solved_anew(monkeypatch):
+    X, y, _ = blobs(3, n_rows=300)
+    expected = LinearSVMClassifier(alpha=0.01, tol=1e-7).fit(X, y).temperature_
+    monkeypatch.setattr("skgradlinear._central_path._folds.LONGEST", 1)
+    assert LinearSVMClassifier(alpha=0.01, tol=1e-7).fit(X, y).temperature_ == pytest.approx(expected, rel=1e-2)
+
+
+@each_hinge
+def test_folds_of_small_data_take_fewer_steps_than_the_fit(loss, n_classes, monkeypatch):
+    """All of them together: what they take is calls of NumPy."""
+    steps = []
+    step = CentralPath.step
+    monkeypatch.setattr(CentralPath, "step", lambda path: steps.append(path) or step(path))
+    X, y, weight = blobs(n_classes, n_rows=200)
+    kinds = {CrammerSingerHinge: "crammer_singer", OneVsRestHinge: "ovr", OneVsRestSquaredHinge: "ovr"}
+    squared = isinstance(loss, (OneVsRestSquaredHinge, WestonWatkinsSquaredHinge))
+    options = {"loss": "squared_hinge"} if squared else {}
+    options["multi_class"] = kinds.get(type(loss), "weston_watkins")
+    LinearSVMClassifier(probability=False, **options).fit(X, y, weight)
+    of_fit = len(steps)
+    LinearSVMClassifier(**options).fit(X, y, weight)
+    of_folds = len(steps) - 2 * of_fit
+    alone = isinstance(loss, CrammerSingerHinge) and n_classes > 2
+    assert 0 < of_folds <= (2.5 if alone else 1) * of_fit
 
 
 @each_hinge

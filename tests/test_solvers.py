@@ -544,3 +544,20 @@ def test_directions_of_separate_outputs_are_those_of_their_hessians(at_start: bo
     # Of many rows the search in the subspace takes fewer passes.
     many = Objective(np.tile(X, (50, 1)), np.tile(y, 50), SigmoidLoss(), alpha=0.02, n_outputs=3)
     assert not many.directions(0).newton
+
+
+def test_recentred_keeps_a_point_half_way() -> None:
+    """Whence that of the same rows is near, in whatever units; what begins at a solution has none."""
+    problem = random_problem(WestonWatkinsHinge())
+    result = recentred(problem, tol=1e-6)
+    middle = result.state.waypoint
+    assert result.measure <= 1e-6 < recentred(problem, max_iter=0, state=middle).measure <= 1
+    again = recentred(problem, tol=1e-2, state=middle)
+    assert again.status is Status.CONVERGED
+    assert again.n_iter < recentred(problem, tol=1e-2).n_iter
+    everything = np.ones(len(problem.weight), dtype=bool)
+    other = problem.restricted(everything, problem.weight, np.arange(len(everything)) % 3)
+    np.testing.assert_allclose(other.logits(middle.params_of(other)), problem.logits(middle.params), atol=1e-9)
+    further = recentred(problem, result.params, tol=1e-8, state=result.state)
+    assert further.state.waypoint is middle
+    assert recentred(problem, result.params, tol=1e-3).state.waypoint is None

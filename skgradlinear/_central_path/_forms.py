@@ -49,11 +49,11 @@ class Form(ABC):
 
     @abstractmethod
     def push(self, logits: Array) -> Array:
-        """``M z``."""
+        """``M z``, of (..., K, n) logits."""
 
     @abstractmethod
     def pull(self, duals: Array) -> Array:
-        """``M' p``."""
+        """``M' p``, of (..., K, n) duals."""
 
     @abstractmethod
     def together(self, values: Array) -> Array:
@@ -124,12 +124,12 @@ class _Coupled(Form):
         return without_shift
 
     def push(self, logits: Array) -> Array:
-        pushed: Array = logits - logits[self.own]
+        pushed: Array = logits - logits[..., *self.own][..., None, :]
         return pushed
 
     def pull(self, duals: Array) -> Array:
         pulled = duals.copy()
-        pulled[self.own] -= duals.sum(axis=0)
+        pulled[..., *self.own] -= duals.sum(axis=-2)
         return pulled
 
     def together(self, values: Array) -> Array:

@@ -173,8 +173,13 @@ class CentralPath:
         self.params = self.objective.standardization.from_original_units(*units)
         self.violations = self.form.offsets + self.form.push(self.params.T @ self.columns)
         self.dual = dual
+        self.room = self._room(start.slack[:, self.used])
+
+    def _room(self, slack: Array) -> Array:
+        """The slacks of the entries, from those of their groups at a waypoint."""
         entries = self.domain.entries(self.violations)
-        self.room = np.maximum(start.slack[:, self.used], entries.max(axis=0) + LEAST_SLACK) - entries
+        room: Array = np.maximum(slack, entries.max(axis=0) + LEAST_SLACK) - entries
+        return room
 
     @property
     def waypoint(self) -> Waypoint | None:

@@ -10,7 +10,7 @@ from ._gradient_descent import GradientDescent
 from ._interior_point import interior_point
 from ._lbfgs import LBFGS, lbfgs
 from ._newton_cg import NewtonCG
-from ._recentred import Centre, recentred
+from ._recentred import Centre, Halfway, recentred
 from ._result import Iteration, Result, Status
 from ._sgd import SGD
 from ._solve import InteriorPoint, Recentred, SubspaceNewton, solve
@@ -25,6 +25,7 @@ __all__ = [
     "FirstOrder",
     "FirstOrderState",
     "GradientDescent",
+    "Halfway",
     "InteriorPoint",
     "Iteration",
     "NewtonCG",

@@ -13,6 +13,7 @@ from ._subspace_newton import REFORM, descend
 if TYPE_CHECKING:
     from .._central_path import Waypoint
     from .._objective import Objective
+    from .._standardization import Standardization
 
 # The smoothing starts wide and adapts: narrower after centres that took one step and gained little, wider after centres
 # that took many.
@@ -24,6 +25,9 @@ INNER_SHARE = 0.5
 SLOW_GAIN = 0.5
 # Gains of the smoothed problems over the solvers' patience that are this share of the gap are none.
 IDLE_SHARE = 1e-9
+# A solution is half found at this gap. Five folds of nine problems that began there, and ended at the same gap, took
+# half as long as the fit to as long; from a gap of 0.5 on, 0.4 to 1.1 times as long.
+HALFWAY = 0.3
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,37 @@ class Centre:
         Weight of the smoothing.
     dual : ndarray of shape (n, K) or None
         Duals of every row's violations; None for the loss's own centre.
-    waypoint : Waypoint or None
-        The middle of the central path that led here, if one did.
+    waypoint : Waypoint or Halfway or None
+        The middle of the way that led here, if it is known.
     """
 
     mu: float
     dual: Array | None
-    waypoint: Waypoint | None = None
+    waypoint: Waypoint | Halfway | None = None
 
-    def restarted(self) -> Centre:
-        """The same duals with the smoothing that a solver begins with: for a problem that is only similar."""
-        return Centre(FIRST_MU, self.dual)
+
+@dataclass(frozen=True)
+class Halfway:
+    """A point half way to a solution, from which that of a similar problem on the same rows is near.
+
+    Parameters
+    ----------
+    params : ndarray of shape (d + 1, K)
+        Parameters, in the units of `standardization`.
+    standardization : Standardization
+        Those units.
+    centre : Centre
+        Where the hinge was smoothed there.
+    """
+
+    params: Array
+    standardization: Standardization
+    centre: Centre
+
+    def params_of(self, objective: Objective) -> Array:
+        """The parameters in the units of another objective."""
+        units = self.standardization.to_original_units(self.params)
+        return objective.standardization.from_original_units(*units)
 
 
 def recentred(
@@ -58,7 +82,7 @@ def recentred(
     memory: int = 2,
     random_state: int = 0,
     callback: Callback | None = None,
-    state: Centre | None = None,
+    state: Centre | Halfway | None = None,
 ) -> Result:
     """Minimize an objective with a plain hinge to a certified gap.
 
@@ -83,8 +107,9 @@ def recentred(
     callback : callable, default=None
         Called with an `Iteration` and the parameters at the start and after each step; a true return value stops the
         solver.
-    state : Centre, default=None
-        ``result.state`` of an earlier solution of a similar problem on the same rows.
+    state : Centre or Halfway, default=None
+        ``result.state`` of an earlier solution of a similar problem on the same rows. Or its `waypoint`, which knows
+        less of single rows, and takes the place of `params`: for a problem of a part of them.
 
     Returns
     -------
@@ -114,7 +139,12 @@ def recentred(
     """
     check_kinks("'recentred'", objective)
     check_limits(objective, tol, max_iter)
+    if isinstance(state, Halfway):
+        params, state = state.params_of(objective), state.centre
+    # What begins at a solution has no way to be in the middle of.
+    anew = params is None
     centre = state or Centre(FIRST_MU, None)
+    waypoint = centre.waypoint
     smooth = _smoothed(objective, centre)
     point = smooth.start(params)
     best = _Best(np.inf, -np.inf, point.params)
@@ -133,6 +163,9 @@ def recentred(
                 point, steps = smooth.at(point.params), []
                 gradient = smooth.gradient(point)
         history.note(best.value, measure, best.params)
+        if anew and waypoint is None and measure <= HALFWAY:
+            reached = Centre(centre.mu, smooth.maximizer(point))
+            waypoint = Halfway(best.params, objective.standardization, reached)
         if measure <= tol:
             status = Status.CONVERGED
             break
@@ -170,7 +203,7 @@ def recentred(
         history.n_iter,
         status,
         tuple(history.iterations),
-        Centre(centre.mu, smooth.maximizer(point)),
+        Centre(centre.mu, smooth.maximizer(point), waypoint),
     )
 
 

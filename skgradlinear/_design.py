@@ -38,10 +38,11 @@ class Design:
     """The rows z of an objective, standardized and with the constant 1 as their last entry; samples and sums of them.
 
     Rows are formed when they are needed, in blocks; only small ones are kept. A rough design takes no more than the
-    diagonal of the Gram matrix: products of many rows with themselves take as long as dozens of passes over them.
+    diagonal of the Gram matrix: products of many rows with themselves take as long as dozens of passes over them. An
+    exact one has the objective's own precision.
     """
 
-    def __init__(self, objective: Objective, seed: int, *, rough: bool = False) -> None:
+    def __init__(self, objective: Objective, seed: int, *, rough: bool = False, exact: bool = False) -> None:
         self.objective = objective
         self.rough = rough
         self.seed = seed
@@ -50,7 +51,7 @@ class Design:
         # A factor only has to point the way: float32 will do while the penalty is above its rounding. Small problems
         # stay in float64, so that rows with weights and repeated rows agree to all digits there.
         regular = objective.alpha >= COARSE_ALPHA * max(objective.logit_variance / order, np.finfo(np.float64).tiny)
-        coarse = regular and n_rows * order >= MIN_COARSE_ENTRIES
+        coarse = regular and n_rows * order >= MIN_COARSE_ENTRIES and not exact
         self.dtype = np.dtype(np.float32) if coarse else objective.dtype
 
     @cached_property
@@ -208,7 +209,10 @@ def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:
 
 
 def cholesky(matrix: Array) -> Array:
-    """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place."""
+    """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place.
+
+    LAPACK itself: SciPy's way to it takes longer than the factor of a small matrix.
+    """
     ridge = 0.0
     potrf = LAPACK[matrix.dtype][0]
     while True:

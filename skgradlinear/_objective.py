@@ -33,6 +33,7 @@ from ._evaluation import Direction, Evaluation
 from ._line import Line, line_search
 from ._mean_loss import MeanLoss
 from ._rotation import Rotation
+from ._separate_hinges import SeparateHinges
 from ._standardization import Moments, Standardization
 from ._subspace import Subspace
 from ._threads import totals
@@ -54,7 +55,7 @@ class Objective:
     ``x_i`` is the standardized row, ``S = sum_i s_i``, and the bias ``b`` is not penalized. Parameters have shape
     (d + 1, K), the bias in the last row; every method also takes them flattened (as optimizers pass them) and then
     returns flat gradients. They live in standardized units: `to_original_units` translates. X is neither modified
-    nor made dense, nor, beyond a million entries (four million of few rows), copied.
+    nor made dense, nor, beyond a million entries (four million of few rows, or for a one-versus-rest hinge), copied.
 
     Parameters
     ----------
@@ -117,6 +118,8 @@ class Objective:
     alpha: float
     # Whether the weights of the rows are others than those behind the moments of the columns.
     reweighted = False
+    # Whether outputs that could take steps of their own take them.
+    may_separate = True
 
     def __init__(
         self,
@@ -235,6 +238,10 @@ class Objective:
     def with_loss(self, loss: Loss) -> Self:
         """The same objective with another loss of the same logits; rows are shared."""
         return self._with(loss=loss)
+
+    def with_outputs_together(self) -> Self:
+        """The same objective, whose outputs take all steps together; rows are shared."""
+        return self._with(may_separate=False)
 
     def restricted(self, kept: Mask, weight: Array, moment_weight: Array) -> Self:
         """The same rows with the weights of the others set to zero, standardized anew; same penalty."""
@@ -664,6 +671,15 @@ class Objective:
         """Logits of all rows by the folds of a hinge, along their central paths; see `skgradlinear._central_path`."""
         return fold_logits(self, start, *folds)
 
+    def separate_hinges(self, params: Array | None, duals: Array | None) -> SeparateHinges:
+        """The outputs of a one-versus-rest hinge, each smoothed around a centre of its own."""
+        return SeparateHinges(self, params, duals)
+
+    @property
+    def has_separate_hinges(self) -> bool:
+        """Whether the outputs of this problem are solved each on its own."""
+        return self.may_separate and SeparateHinges.suits(self)
+
     def rotation(self) -> Rotation | None:
         """The same problem in the span of the rows, where these are so few that it pays."""
         return Rotation(self) if self.suits_rotation else None
@@ -680,8 +696,9 @@ class Objective:
 
     @property
     def has_way_out(self) -> bool:
-        """Whether the central path solves this smooth problem if Newton steps on it turn out to be many."""
-        return not self.non_smooth and CentralPath.suits(self, separable=True)
+        """Whether the central path solves this problem if Newton steps on it turn out to be many."""
+        newton = self.has_separate_hinges or not self.non_smooth
+        return newton and CentralPath.suits(self, separable=True)
 
     def maximizer(self, point: Evaluation) -> Array:
         """The duals of a smoothed hinge at a point, shape (n, K)."""

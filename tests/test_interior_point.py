@@ -10,6 +10,7 @@ from scipy.optimize import brentq, linprog, minimize
 
 from skgradlinear import LinearSVMClassifier, Objective
 from skgradlinear._central_path import CentralPath, Waypoint, fold_logits
+from skgradlinear._separate_hinges import SeparateHinges
 from skgradlinear.losses import (
     CrammerSingerHinge,
     OneVsRestHinge,
@@ -298,11 +299,12 @@ def test_folds_that_do_not_arrive_are_solved_anew(monkeypatch):
 
 
 @each_hinge
-def test_folds_of_small_data_take_fewer_steps_than_the_fit(loss, n_classes, monkeypatch):
-    """All of them together: what they take is calls of NumPy."""
+def test_folds_of_small_data_take_few_steps(loss, n_classes, monkeypatch):
+    """All of them together where they follow the central path: what they take is calls of NumPy."""
     steps = []
-    step = CentralPath.step
+    step, advance = CentralPath.step, SeparateHinges.advance
     monkeypatch.setattr(CentralPath, "step", lambda path: steps.append(path) or step(path))
+    monkeypatch.setattr(SeparateHinges, "advance", lambda hinges, tol: steps.append(hinges) or advance(hinges, tol))
     X, y, weight = blobs(n_classes, n_rows=200)
     kinds = {CrammerSingerHinge: "crammer_singer", OneVsRestHinge: "ovr", OneVsRestSquaredHinge: "ovr"}
     squared = isinstance(loss, (OneVsRestSquaredHinge, WestonWatkinsSquaredHinge))
@@ -312,8 +314,8 @@ def test_folds_of_small_data_take_fewer_steps_than_the_fit(loss, n_classes, monk
     of_fit = len(steps)
     LinearSVMClassifier(**options).fit(X, y, weight)
     of_folds = len(steps) - 2 * of_fit
-    alone = isinstance(loss, CrammerSingerHinge) and n_classes > 2
-    assert 0 < of_folds <= (2.5 if alone else 1) * of_fit
+    together = isinstance(loss, (WestonWatkinsHinge, WestonWatkinsSquaredHinge)) and n_classes > 2
+    assert 0 < of_folds <= (1 if together else 2.5) * of_fit
 
 
 @each_hinge
@@ -351,7 +353,7 @@ def test_indicator_rows_are_separate_problems():
 
 def test_it_is_the_default_of_few_columns_only():
     X, y, _ = blobs(3)
-    for loss in (OneVsRestHinge(), WestonWatkinsHinge(), CrammerSingerHinge()):
+    for loss in (WestonWatkinsHinge(), CrammerSingerHinge()):
         assert Objective(X, y, loss, alpha=0.1).suits_central_path
         assert not Objective(np.ones((300, 150)), np.arange(300) % 3, loss, alpha=0.1, n_outputs=60).suits_central_path
     # A row couples all of its classes: a Hessian costs more, and is worth it for fewer rows.
@@ -359,10 +361,16 @@ def test_it_is_the_default_of_few_columns_only():
     assert Objective(many, labels, WestonWatkinsHinge(), alpha=0.1).suits_central_path
     assert not Objective(many, labels, CrammerSingerHinge(), alpha=0.1).suits_central_path
     assert not Objective(sp.csr_array(X), y, WestonWatkinsHinge(), alpha=0.1, standardize=False).suits_central_path
-    assert not Objective(np.ones((10, 2_000)), y[:10], OneVsRestHinge(), alpha=0.1).suits_central_path
-    forms = [("hinge", multi_class) for multi_class in ("ovr", "weston_watkins", "crammer_singer")]
-    forms += [("squared_hinge", multi_class) for multi_class in ("ovr", "weston_watkins")]
-    for loss, multi_class in forms:
+    # Outputs that are apart have a path only where rows are so few that these can mostly be separated.
+    for loss in (OneVsRestHinge(), OneVsRestSquaredHinge()):
+        assert not Objective(X, y, loss, alpha=0.1).suits_central_path
+        assert Objective(X[:10], y[:10], loss, alpha=0.1).suits_central_path
+        assert not Objective(np.ones((10, 2_000)), y[:10], loss, alpha=0.1).suits_central_path
+    for loss, multi_class in (
+        ("hinge", "weston_watkins"),
+        ("hinge", "crammer_singer"),
+        ("squared_hinge", "weston_watkins"),
+    ):
         settings = {"alpha": 0.1, "probability": False, "loss": loss, "multi_class": multi_class}
         auto = LinearSVMClassifier(**settings).fit(X, y)
         chosen = LinearSVMClassifier(solver=InteriorPoint(), **settings).fit(X, y)
@@ -370,13 +378,13 @@ def test_it_is_the_default_of_few_columns_only():
 
 
 def test_it_is_the_default_of_squared_hinges_of_few_rows():
-    for loss in (OneVsRestSquaredHinge(), WestonWatkinsSquaredHinge()):
+    for loss, few in ((OneVsRestSquaredHinge(), False), (WestonWatkinsSquaredHinge(), True)):
 
         def suits(n_rows, n_columns, loss=loss):
             objective = Objective(np.ones((n_rows, n_columns)), np.arange(n_rows) % 3, loss, alpha=0.1)
             return objective.suits_central_path
 
-        assert suits(150, 4)
+        assert suits(150, 4) == few
         # Few Newton steps on the loss itself lead to the solution.
         assert not suits(5_000, 30)
         # Unless rows are fewer than twice the unknowns: these can mostly be separated.
@@ -391,15 +399,15 @@ def test_it_is_the_default_of_squared_hinges_of_few_rows():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_squared_hinges_that_take_many_steps_go_on_along_the_path(dtype):
     random = np.random.default_rng(0)
-    y = np.arange(4_000) % 2
-    X = (random.standard_normal((2, 35))[y] + random.standard_normal((4_000, 35))).astype(dtype)
+    y = np.arange(4_000) % 3
+    X = (random.standard_normal((3, 35))[y] + random.standard_normal((4_000, 35))).astype(dtype)
     seen = []
 
     def solution(**options):
         seen.clear()
         return solve(objective, tol=1e-4, callback=lambda i, _: seen.append(i.n_iter) and False, **options)
 
-    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1e-6)
+    objective = Objective(X, y, WestonWatkinsSquaredHinge(), alpha=1e-6)
     assert not objective.suits_central_path
     result = solution()
     alone = subspace_newton(objective.in_float64(), tol=1e-4)
@@ -413,7 +421,7 @@ def test_squared_hinges_that_take_many_steps_go_on_along_the_path(dtype):
     assert solution(max_iter=20).n_iter == 20
     assert solution(max_iter=42).n_iter == 42
     # Where few steps suffice there is no other way.
-    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1.0)
+    objective = Objective(X, y, WestonWatkinsSquaredHinge(), alpha=1.0)
     assert np.array_equal(solution().params, solution(solver="subspace_newton").params)
 
 

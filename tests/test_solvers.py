@@ -327,9 +327,10 @@ def test_results_are_immutable() -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_auto_picks_a_solver_that_fits(name: str) -> None:
     objective = random_problem(PUBLIC[name])
-    hinge = name in ("ovr", "ww", "cs", "ovr_squared", "ww_squared")
-    assert objective.suits_central_path == hinge
-    chosen = "interior_point" if hinge else "subspace_newton"
+    coupled, apart = name in ("ww", "cs", "ww_squared"), name in ("ovr", "ovr_squared")
+    assert objective.suits_central_path == coupled
+    assert objective.has_separate_hinges == apart
+    chosen = "interior_point" if coupled else "recentred" if name == "ovr" else "subspace_newton"
     assert np.array_equal(solve(objective).params, solve(objective, solver=chosen).params)
 
 

@@ -51,12 +51,14 @@ SEPARABLE_ROWS = 2
 SEPARABLE: Limits = 3e8, 1000, 1 << 18
 # Elsewhere Newton's steps on a squared hinge are as cheap, and few.
 SQUARED: Limits = 4e6, 1000, 1 << 18
+# Outputs that are apart take Newton steps of their own (see `skgradlinear._separate_hinges`).
+NEVER: Limits = 0, 0, 0
 # The form and the domain of a hinge, and its limits for rows that can always be separated and for others.
 HINGES: dict[type[Loss], tuple[type[Form], Domain, Limits, Limits]] = {
-    OneVsRestHinge: (Separate, Box(), SEPARABLE, BOX),
+    OneVsRestHinge: (Separate, Box(), SEPARABLE, NEVER),
     WestonWatkinsHinge: (WestonWatkins, Box(), SEPARABLE, BOX),
     CrammerSingerHinge: (CrammerSinger, Simplex(), SEPARABLE, SIMPLEX),
-    OneVsRestSquaredHinge: (Separate, Ray(), SEPARABLE, SQUARED),
+    OneVsRestSquaredHinge: (Separate, Ray(), SEPARABLE, NEVER),
     WestonWatkinsSquaredHinge: (WestonWatkins, Ray(), SEPARABLE, SQUARED),
 }
 # Share of the step to the boundary that is taken (Nocedal & Wright, 2006, section 14.2).
@@ -121,7 +123,7 @@ class CentralPath:
         used = np.flatnonzero(objective.weight)
         everywhere = len(used) == len(objective.weight)
         self.used: Any = slice(None) if everywhere else used
-        design = Design(objective, 0).take(self.used).astype(np.float64, copy=False)
+        design = Design(objective, 0, exact=True).take(self.used)
         self.columns = np.ascontiguousarray(design.T)
         order, n_outputs = objective.shape
         self.params = objective.zeros()

@@ -125,7 +125,8 @@ class LinearSVMClassifier(StreamingClassifier):
     warm_start : bool, default=False
         Whether to start from the last solution.
     solver : {"auto", "subspace_newton", "lbfgs"} or Solver, default="auto"
-        Solver of the squared hinges; "auto" is "subspace_newton", but the central path for few dense rows. The plain
+        Solver of the squared hinges; "auto" is "subspace_newton", but the central path for few dense rows (of
+        one-versus-rest fewer than twice the columns). The plain
         hinges have two of their own, of which one is chosen by the shape of the problem, whatever name is given here.
         Objects are taken at their word: of :mod:`skgradlinear.solvers`, ``GradientDescent``, ``SGD``, ``Adam``,
         ``Recentred`` and ``InteriorPoint`` solve plain hinges, and all but ``Recentred`` the squared ones.

@@ -5,12 +5,13 @@ algorithms behind some of them.
 """
 
 from ._adam import Adam
+from ._centre import Centre, Halfway
 from ._first_order import FirstOrder, FirstOrderState
 from ._gradient_descent import GradientDescent
 from ._interior_point import interior_point
 from ._lbfgs import LBFGS, lbfgs
 from ._newton_cg import NewtonCG
-from ._recentred import Centre, Halfway, recentred
+from ._recentred import recentred
 from ._result import Iteration, Result, Status
 from ._sgd import SGD
 from ._solve import InteriorPoint, Recentred, SubspaceNewton, solve

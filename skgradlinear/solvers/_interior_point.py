@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._recentred import FIRST_MU, Centre
+from ._centre import FIRST_MU, Centre
 from ._result import Array, Callback, History, Result, Status, check_limits
 
 if TYPE_CHECKING:

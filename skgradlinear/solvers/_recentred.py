@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._centre import FIRST_MU, HALFWAY, Centre, Halfway
 from ._result import PATIENCE, Array, Callback, History, Result, Status, check_kinks, check_limits, stalled
+from ._separate import separately
 from ._subspace_newton import REFORM, descend
 
 if TYPE_CHECKING:
-    from .._central_path import Waypoint
     from .._objective import Objective
-    from .._standardization import Standardization
 
 # The smoothing starts wide and adapts: narrower after centres that took one step and gained little, wider after centres
 # that took many.
-FIRST_MU, MIN_MU, MAX_MU = 8.0, 1e-3, 1e6
+MIN_MU, MAX_MU = 1e-3, 1e6
 NARROW, WIDEN = 0.35, 4.0
 EASY_STEPS, HARD_STEPS, MAX_STEPS = 1, 4, 20
 # A centre is used up when what its own problem still lacks is this share of what the smoothing costs.
@@ -25,52 +25,6 @@ INNER_SHARE = 0.5
 SLOW_GAIN = 0.5
 # Gains of the smoothed problems over the solvers' patience that are this share of the gap are none.
 IDLE_SHARE = 1e-9
-# A solution is half found at this gap. Five folds of nine problems that began there, and ended at the same gap, took
-# half as long as the fit to as long; from a gap of 0.5 on, 0.4 to 1.1 times as long.
-HALFWAY = 0.3
-
-
-@dataclass(frozen=True)
-class Centre:
-    """Where a hinge was last smoothed.
-
-    Parameters
-    ----------
-    mu : float
-        Weight of the smoothing.
-    dual : ndarray of shape (n, K) or None
-        Duals of every row's violations; None for the loss's own centre.
-    waypoint : Waypoint or Halfway or None
-        The middle of the way that led here, if it is known.
-    """
-
-    mu: float
-    dual: Array | None
-    waypoint: Waypoint | Halfway | None = None
-
-
-@dataclass(frozen=True)
-class Halfway:
-    """A point half way to a solution, from which that of a similar problem on the same rows is near.
-
-    Parameters
-    ----------
-    params : ndarray of shape (d + 1, K)
-        Parameters, in the units of `standardization`.
-    standardization : Standardization
-        Those units.
-    centre : Centre
-        Where the hinge was smoothed there.
-    """
-
-    params: Array
-    standardization: Standardization
-    centre: Centre
-
-    def params_of(self, objective: Objective) -> Array:
-        """The parameters in the units of another objective."""
-        units = self.standardization.to_original_units(self.params)
-        return objective.standardization.from_original_units(*units)
 
 
 def recentred(
@@ -89,6 +43,8 @@ def recentred(
     The hinge ``max_p p . u`` is replaced by ``max_p p . u - (mu/2) ||p - c||^2``, which is smooth; Newton steps in the
     subspace of a preconditioned gradient and the last steps minimize it; then the maximizing duals become the new
     centre ``c``. The gap is that of the true hinge at every iteration: the smoothed problem's duals are feasible.
+    Outputs of a one-versus-rest hinge of few dense columns or of sparse rows have each a centre and Newton steps of
+    their own, in float64.
 
     Parameters
     ----------
@@ -101,7 +57,7 @@ def recentred(
     max_iter : int, default=1000
         Largest number of steps, over all centres.
     memory : int, default=2
-        How many earlier steps take part in the search.
+        How many earlier steps take part in the search; none where outputs take steps of their own.
     random_state : int, default=0
         Seed of the row samples behind the preconditioner of large problems.
     callback : callable, default=None
@@ -141,6 +97,8 @@ def recentred(
     check_limits(objective, tol, max_iter)
     if isinstance(state, Halfway):
         params, state = state.params_of(objective), state.centre
+    if objective.has_separate_hinges:
+        return separately(objective, params, tol, max_iter, callback, state)
     # What begins at a solution has no way to be in the middle of.
     anew = params is None
     centre = state or Centre(FIRST_MU, None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ._centre import Centre
 from ._interior_point import interior_point
 from ._lbfgs import LBFGS
-from ._recentred import Centre, recentred
+from ._recentred import recentred
 from ._result import Array, Callback, Result, Status, check_limits
 from ._solver import Options, Solver, check_integer
 from ._subspace_newton import subspace_newton
@@ -23,7 +24,8 @@ class SubspaceNewton(Solver):
     Parameters
     ----------
     memory : int, default=None
-        How many earlier steps take part in the search; up to 2 if None, by the quality of the directions.
+        How many earlier steps take part in the search; up to 2 if None, by the quality of the directions. Squared
+        one-versus-rest hinges of few dense columns or sparse rows take none.
 
     See Also
     --------
@@ -46,6 +48,9 @@ class SubspaceNewton(Solver):
         if self.memory is not None:
             check_integer("memory of SubspaceNewton", self.memory, 0)
 
+    def is_exact(self, objective: Objective) -> bool:
+        return objective.has_separate_hinges
+
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return subspace_newton(
             objective,
@@ -64,7 +69,8 @@ class Recentred(Solver):
     Parameters
     ----------
     memory : int, default=2
-        How many earlier steps take part in the search.
+        How many earlier steps take part in the search. One-versus-rest hinges of few dense columns or sparse
+        rows take none.
 
     See Also
     --------
@@ -85,6 +91,9 @@ class Recentred(Solver):
 
     def check(self) -> None:
         check_integer("memory of Recentred", self.memory, 0)
+
+    def is_exact(self, objective: Objective) -> bool:
+        return objective.has_separate_hinges
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return recentred(
@@ -121,7 +130,8 @@ class InteriorPoint(Solver):
     True
     """
 
-    exact = True
+    def is_exact(self, objective: Objective) -> bool:
+        return True
 
     def check(self) -> None:
         """Nothing can be wrong: there are no parameters."""
@@ -141,9 +151,9 @@ class InteriorPoint(Solver):
         return rest._minimize(objective, path.params, options.after(path)).after(path)
 
 
-# Newton steps on a squared hinge zigzag between kinks if they are not done after so many: they have taken about as long
-# as the central path then, and are mostly far from done.
-MANY_STEPS = 40
+# Newton steps on a hinge zigzag between kinks if they are not done after so many: they have taken about as long as the
+# central path then, and are mostly far from done.
+MANY_STEPS, MANY_SEPARATE_STEPS = 40, 120
 
 
 SOLVERS: dict[str, Solver] = {
@@ -178,10 +188,11 @@ def solve(
     params : ndarray of shape (d + 1, K), default=None
         Start, zeros if None.
     solver : {"auto", "subspace_newton", "interior_point", "recentred", "lbfgs"} or Solver, default="auto"
-        "auto" is "interior_point" for plain hinges of few dense columns and squared ones of few dense rows,
-        "recentred" for other plain hinges, and "subspace_newton" for all else; where that takes many steps on a
-        squared hinge, "interior_point" goes on. Where dense rows are fewer than half the columns, it solves the same
-        problem in the span of the rows.
+        "auto" is "interior_point" for hinges of fewer dense rows than twice the columns, and for coupled ones also of
+        more rows: of few columns if plain, of few rows if squared. It is "recentred" for other plain hinges, and
+        "subspace_newton" for all else; where these take many steps on a dense one-versus-rest or a squared hinge,
+        "interior_point" goes on. Where dense rows are fewer than half the columns, it solves the same problem in the
+        span of the rows.
     tol : float, default=1e-4
         Relative duality gap to stop at.
     max_iter : int, default=1000
@@ -258,12 +269,15 @@ def _solved(objective: Objective, params: Array | None, options: Options) -> Res
     """The solution by the solver that suits the problem."""
     if objective.suits_central_path:
         return SOLVERS["interior_point"].solve(objective, params, **vars(options))
-    if objective.non_smooth:
-        return SOLVERS["recentred"].solve(objective, params, **vars(options))
-    newton = SOLVERS["subspace_newton"]
-    if not objective.has_way_out or options.max_iter <= MANY_STEPS:
-        return newton.solve(objective, params, **vars(options))
-    draft = newton.solve(objective, params, **vars(replace(options, max_iter=MANY_STEPS)))
+    solver = SOLVERS["recentred" if objective.non_smooth else "subspace_newton"]
+    many = MANY_SEPARATE_STEPS if objective.has_separate_hinges else MANY_STEPS
+    if not (objective.has_way_out or objective.has_separate_hinges) or options.max_iter <= many:
+        return solver.solve(objective, params, **vars(options))
+    draft = solver.solve(objective, params, **vars(replace(options, max_iter=many)))
     if draft.status in (Status.CONVERGED, Status.INTERRUPTED):
         return draft
+    if not objective.has_way_out:
+        # Steps of all outputs together remember earlier ones.
+        rest = objective.in_float64().with_outputs_together()
+        return solver.solve(rest, draft.params, **vars(options.after(draft))).after(draft)
     return SOLVERS["interior_point"].solve(objective, draft.params, **vars(options.after(draft))).after(draft)

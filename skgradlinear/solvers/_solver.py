@@ -44,7 +44,7 @@ class Solver(BaseEstimator):
     See Also
     --------
     SubspaceNewton : The default of smooth losses.
-    InteriorPoint : The default of plain hinges of few columns, and of squared ones of few rows.
+    InteriorPoint : The default of coupled hinges of few columns, and of all of few rows.
     Recentred : The default of other plain hinges.
     LBFGS : SciPy's quasi-Newton method.
     NewtonCG : Newton's method with conjugate gradients.
@@ -52,9 +52,6 @@ class Solver(BaseEstimator):
     SGD : A mini-batch for every step.
     Adam : A mini-batch for every step, and a rate for every coefficient.
     """
-
-    # Whether all is computed in float64, whatever the rows are.
-    exact = False
 
     def solve(
         self,
@@ -106,7 +103,7 @@ class Solver(BaseEstimator):
         self.check()
         check_limits(objective, tol, max_iter)
         max_iter = self.limited(max_iter)
-        if self.exact or objective.small:
+        if self.is_exact(objective) or objective.small:
             objective = objective.in_float64()
         options = Options(tol, max_iter, random_state, callback, state, certified)
         if objective.dtype == np.float64 or not certified:
@@ -120,6 +117,10 @@ class Solver(BaseEstimator):
         final = self._minimize(objective.in_float64(), draft.params, options)
         status = final.status if ended or final.status is Status.CONVERGED else draft.status
         return replace(final.after(draft), status=status)
+
+    def is_exact(self, objective: Objective) -> bool:
+        """Whether all is computed in float64, whatever the rows are."""
+        return False
 
     def limited(self, max_iter: int) -> int:
         """The largest number of iterations, given the caller's."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._result import Array, Callback, History, Result, Status, check_limits, check_smooth, stalled
+from ._separate import separately
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -33,7 +34,9 @@ def subspace_newton(
     An iteration forms the gradient (half a pass over X), maps it through an approximate inverse Hessian, takes that
     direction to the logits (half a pass), and then minimizes the true objective over one coefficient per direction and
     output, and the bias, by Newton's method on cached logits. Where the Hessian itself is at hand, a search along
-    Newton's direction takes the place of these two: the gradient at its end is that of the next iteration.
+    Newton's direction takes the place of these two: the gradient at its end is that of the next iteration. Outputs of
+    a squared one-versus-rest hinge of few dense columns or of sparse rows take each a Newton step of their own, in
+    float64.
 
     Parameters
     ----------
@@ -81,6 +84,8 @@ def subspace_newton(
     """
     check_smooth("'subspace_newton'", objective)
     check_limits(objective, tol, max_iter)
+    if objective.has_separate_hinges:
+        return separately(objective, params, tol, max_iter, callback, None)
     directions = objective.directions(random_state)
     memory = directions.memory if memory is None else memory
     history = History(callback)

@@ -1,0 +1,355 @@
+"""One-versus-rest hinges whose outputs take Newton steps of their own: what these are, what they prove, and when."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from skgradlinear import LinearSVMClassifier, Objective, _separate_hinges
+from skgradlinear._separate_hinges import KeptDenseRows, KeptSparseRows, Output, SeparateHinges
+from skgradlinear.losses import OneVsRestHinge, OneVsRestSquaredHinge, WestonWatkinsHinge
+from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve, subspace_newton
+
+LOSSES = [OneVsRestHinge(), OneVsRestSquaredHinge()]
+each_loss = pytest.mark.parametrize("loss", LOSSES, ids=["plain", "squared"])
+
+
+def blobs(n_classes, *, n_rows=120, n_columns=5, seed=0, spread=1.0):
+    random = np.random.default_rng(seed)
+    y = np.arange(n_rows) % n_classes
+    X = spread * random.standard_normal((n_classes, n_columns))[y] + random.standard_normal((n_rows, n_columns))
+    return X, y, random.integers(1, 4, n_rows).astype(float)
+
+
+def solution(objective, *arguments, **options):
+    return (recentred if objective.non_smooth else subspace_newton)(objective, *arguments, **options)
+
+
+@given(
+    loss=st.sampled_from(LOSSES),
+    n_classes=st.sampled_from([2, 4]),
+    seed=st.integers(0, 10_000),
+    spread=st.sampled_from([0.0, 1.0, 5.0]),
+    log_alpha=st.floats(-4, 1),
+    fit_intercept=st.booleans(),
+    standardize=st.booleans(),
+)
+def test_the_bounds_of_two_methods_enclose_one_optimum(
+    loss, n_classes, seed, spread, log_alpha, fit_intercept, standardize
+):
+    X, y, weight = blobs(n_classes, seed=seed, spread=spread)
+    settings = {"fit_intercept": fit_intercept, "standardize": standardize, "sample_weight": weight}
+    objective = Objective(X, y, loss, alpha=10**log_alpha, **settings)
+    found, path = solution(objective, tol=1e-6), interior_point(objective, tol=1e-4)
+    assert found.status is Status.CONVERGED
+    assert found.value == pytest.approx(objective.value(found.params), rel=1e-12)
+    rounding = 1e-13 * abs(path.value)
+    assert path.value - path.gap <= found.value + rounding
+    assert found.value - found.gap <= path.value + rounding
+
+
+@each_loss
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_what_a_step_carries_along_stays_true(loss, fit_intercept):
+    X, y, weight = blobs(3)
+    weight[::7] = 0
+    objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight, fit_intercept=fit_intercept)
+    hinges = objective.separate_hinges(None, None)
+    design = objective.standardization.apply(X)[weight > 0]
+    if fit_intercept:
+        design = np.column_stack([design, np.ones(len(design))])
+    weights = weight[weight > 0] / weight.sum()
+    bounds = [hinges.bound]
+    for _ in range(12 if objective.non_smooth else 3):
+        assert hinges.advance(1e-12)
+        for k, output in enumerate(hinges.outputs):
+            sign = np.where(y[weight > 0] == k, 1, -1)
+            violations = 1 - sign * (design @ output.params)
+            assert_allclose(output.mu * (output.heights - output.centre), violations, atol=1e-12)
+            upper = 1 if objective.non_smooth else np.inf
+            assert np.array_equal(output.dual, np.clip(output.heights, 0, upper))
+            assert_allclose(output.pulled, (weights * sign * output.dual) @ design, atol=1e-14)
+        bounds.append(hinges.bound)
+    assert (np.diff(bounds) >= 0).all()
+    assert bounds[-1] <= objective.value(hinges.params)
+    assert hinges.value == pytest.approx(objective.value(hinges.params), rel=1e-12)
+
+
+@each_loss
+def test_a_search_ends_where_the_smoothed_loss_is_nearly_flat(loss):
+    """And on the way down: the loss is convex."""
+    X, y, _ = blobs(2)
+    objective = Objective(X, y, loss, alpha=0.01)
+    hinges = objective.separate_hinges(None, None)
+    for _ in range(6 if objective.non_smooth else 3):
+        (output,) = hinges.outputs
+        centre, mu, before = output.centre.copy(), output.mu, output.params
+        hinges.advance(1e-12)
+        if output.mu != mu or not np.array_equal(output.centre, centre):
+            continue
+        smooth = objective.smoothed(mu, centre[:, None]) if objective.non_smooth else objective
+        values = [smooth.value(params[:, None]) for params in (before, output.params)]
+        assert values[1] < values[0]
+
+
+@pytest.mark.parametrize("n_active", [0, 10, 100, 120])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_hessian_is_that_of_the_active_rows(n_active, weighted):
+    X, y, weight = blobs(2)
+    weight = weight if weighted else None
+    objective = Objective(X, y, OneVsRestHinge(), alpha=0.01, sample_weight=weight)
+    rows = KeptDenseRows(objective, np.arange(len(y)))
+    active = np.random.default_rng(0).permutation(len(y)) < n_active
+    design = np.column_stack([objective.standardization.apply(X), np.ones(len(X))])
+    expected = (design * (objective.weight * active)[:, None]).T @ design
+    assert_allclose(rows.hessian(active), expected, atol=1e-14)
+
+
+@each_loss
+def test_weights_are_repetitions_and_none_is_no_row(loss):
+    X, y, weight = blobs(3)
+    weight[::7] = 0
+    weighted = solution(Objective(X, y, loss, alpha=0.01, sample_weight=weight), tol=1e-8)
+    rows = np.repeat(np.arange(len(y)), weight.astype(int))
+    repeated = solution(Objective(X[rows], y[rows], loss, alpha=0.01), tol=1e-8)
+    assert weighted.n_iter == repeated.n_iter
+    assert_allclose(weighted.params, repeated.params, atol=1e-9 * np.abs(weighted.params).max())
+    if weighted.state is not None:
+        assert not weighted.state.dual[weight == 0].any()
+
+
+@each_loss
+def test_outputs_are_separate_problems(loss):
+    X, _, weight = blobs(2)
+    y = (np.random.default_rng(3).random((len(X), 3)) < 0.4).astype(int)
+    together = solution(Objective(X, y, loss, alpha=0.02, sample_weight=weight), tol=1e-10)
+    for k in range(3):
+        alone = Objective(X, y[:, k], loss, alpha=0.02, sample_weight=weight, n_outputs=1)
+        found = solution(alone, tol=1e-10)
+        assert_allclose(together.params[:, k], found.params[:, 0], atol=1e-4 * np.abs(found.params).max())
+
+
+@each_loss
+def test_outputs_that_are_at_their_end_rest(loss, monkeypatch):
+    X, y, _ = blobs(4)
+    # Three outputs of four are told apart by one column each, and soon.
+    X = np.column_stack([X, 10 * np.eye(4)[y][:, :3] + 0.1 * X[:, :3]])
+    taken = []
+    step = Output.step
+    monkeypatch.setattr(Output, "step", lambda self: taken.append(self) or step(self))
+    result = solution(Objective(X, y, loss, alpha=1e-3), tol=1e-8)
+    assert result.status is Status.CONVERGED
+    counts = [sum(output is other for other in taken) for output in dict.fromkeys(taken)]
+    assert max(counts) == result.n_iter
+    assert min(counts) < result.n_iter
+
+
+@pytest.mark.parametrize(
+    ("loss", "alpha", "limit"),
+    [
+        (OneVsRestHinge(), 100.0, 12),
+        (OneVsRestHinge(), 1.0, 20),
+        (OneVsRestHinge(), 0.01, 40),
+        (OneVsRestSquaredHinge(), 100.0, 6),
+        (OneVsRestSquaredHinge(), 1.0, 8),
+        (OneVsRestSquaredHinge(), 0.01, 12),
+    ],
+    ids=str,
+)
+def test_a_certified_optimum_takes_few_steps(loss, alpha, limit):
+    X, y, _ = blobs(8, n_rows=2_000, n_columns=12, spread=0.5)
+    objective = Objective(X, y, loss, alpha=alpha / len(y))
+    result = solve(objective, tol=1e-3)
+    assert result.status is Status.CONVERGED
+    assert result.n_iter <= limit
+
+
+@each_loss
+@pytest.mark.parametrize("case", ["no rows", "one side", "one class", "constant"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_outputs_with_nothing_to_learn(loss, case, fit_intercept):
+    X, _, _ = blobs(2, n_rows=40)
+    y, n_outputs = {
+        "no rows": (np.arange(40) % 3, 5),
+        "one side": (np.zeros(40, dtype=int), 1),
+        "one class": (np.ones(40, dtype=int), 3),
+        "constant": (np.arange(40) % 2, 1),
+    }[case]
+    X = np.ones_like(X) if case == "constant" else X
+    objective = Objective(X, y, loss, alpha=0.01, fit_intercept=fit_intercept, n_outputs=n_outputs)
+    result = solution(objective, tol=1e-7)
+    assert result.status is Status.CONVERGED
+    path = interior_point(objective, tol=1e-7)
+    assert result.value == pytest.approx(path.value, rel=1e-6, abs=1e-15)
+
+
+def test_a_centre_that_moves_is_somewhere_to_go():
+    """A gradient of zero says nothing while the duals are not those of the centre."""
+    y = np.arange(40) % 2
+    objective = Objective(np.ones((40, 3)), y, OneVsRestHinge(), alpha=0.1, fit_intercept=False, standardize=False)
+    result = recentred(objective, tol=1e-9)
+    assert result.status is Status.CONVERGED
+    assert result.value == pytest.approx(1.0, rel=1e-12)
+
+
+@each_loss
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_sparse_rows_are_those_of_a_dense_matrix(loss, fit_intercept, standardize):
+    X, y, weight = blobs(3, n_columns=8)
+    X[np.random.default_rng(0).random(X.shape) < 0.7] = 0.0
+    weight[::7] = 0
+    settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
+    sparse, dense = Objective(sp.csr_array(X), y, loss, **settings), Objective(X, y, loss, **settings)
+    used = np.flatnonzero(weight)
+    kept, whole = KeptSparseRows(sparse, used), KeptDenseRows(dense, used)
+    random = np.random.default_rng(1)
+    params, weights = random.standard_normal(kept.order), random.standard_normal(len(used))
+    assert_allclose(kept.push(params), whole.push(params), atol=1e-12)
+    assert_allclose(kept.pull(weights), whole.pull(weights), atol=1e-12)
+    # Conjugate gradients end at a tenth of the residual: a direction of descent, about as good as the exact one.
+    active = random.random(len(used)) < 0.5
+    exact, about = (rows.newton(params, active, 0.5) for rows in (whole, kept))
+    gain, best = (2 * params @ d - d @ np.linalg.solve(_inverse(whole, active), d) for d in (about, exact))
+    assert best * 0.9 <= gain <= best * (1 + 1e-9)
+    found, other = solution(sparse, tol=1e-8), solution(dense, tol=1e-8)
+    assert found.status is Status.CONVERGED
+    assert found.value == pytest.approx(other.value, rel=1e-7)
+    assert found.value - found.gap <= other.value
+    assert other.value - other.gap <= found.value
+
+
+def _inverse(rows, active):
+    """The inverse of the Newton system."""
+    return np.column_stack([rows.newton(column, active, 0.5) for column in np.eye(rows.order)])
+
+
+def test_it_is_for_few_dense_columns_and_sparse_rows():
+    X, y, _ = blobs(3)
+    for loss in LOSSES:
+        assert Objective(X, y, loss, alpha=0.1).has_separate_hinges
+        assert not Objective(X, y, loss, alpha=0.1, standardize=False).with_alpha(0.0).has_separate_hinges
+        assert Objective(sp.csr_array(X), y, loss, alpha=0.1, standardize=False).has_separate_hinges
+        assert not Objective(np.ones((120, 400)), y, loss, alpha=0.1).has_separate_hinges
+    assert not Objective(X, y, WestonWatkinsHinge(), alpha=0.1).has_separate_hinges
+
+
+@each_loss
+def test_float32_rows_are_computed_in_float64_once(loss, monkeypatch):
+    X, y, _ = blobs(3)
+    X = X.astype(np.float32)
+    made = []
+    make = SeparateHinges.__init__
+    monkeypatch.setattr(SeparateHinges, "__init__", lambda self, *rest: made.append(self) or make(self, *rest))
+    narrow = solve(Objective(X, y, loss, alpha=0.01), tol=1e-10)
+    assert len(made) == 1
+    wide = solve(Objective(X.astype(float), y, loss, alpha=0.01), tol=1e-10)
+    assert narrow.value == pytest.approx(wide.value, rel=1e-10)
+    assert narrow.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("loss", [OneVsRestHinge(), WestonWatkinsHinge()], ids=repr)
+def test_rows_that_prove_something_are_not_rounded(loss):
+    """Directions may come from rows of float32; bounds may not."""
+    X, y, _ = blobs(3, n_rows=8_000, n_columns=10)
+    objective = Objective(X, y, loss, alpha=0.1)
+    design = np.column_stack([objective.standardization.apply(X), np.ones(len(X))])
+    separate = isinstance(loss, OneVsRestHinge)
+    rows = KeptDenseRows(objective, np.arange(len(y))).rows if separate else objective.central_path().columns.T
+    assert np.array_equal(rows, design)
+
+
+@each_loss
+def test_what_takes_many_steps_goes_on_along_the_path(loss, monkeypatch):
+    X, y, _ = blobs(3, spread=0.3)
+    objective = Objective(X, y, loss, alpha=1e-4)
+    seen = []
+
+    def watched(**options):
+        seen.clear()
+        return solve(objective, tol=1e-8, callback=lambda i, _: seen.append(i.n_iter) and False, **options)
+
+    alone = watched()
+    assert alone.n_iter > 2
+    monkeypatch.setattr("skgradlinear.solvers._solve.MANY_SEPARATE_STEPS", 2)
+    result = watched()
+    assert result.status is Status.CONVERGED
+    assert result.value == pytest.approx(alone.value, rel=1e-7)
+    assert [iteration.n_iter for iteration in result.history] == list(range(result.n_iter + 1))
+    assert sorted(set(seen)) == list(range(result.n_iter + 1))
+    # The limit of steps is that of both.
+    assert watched(max_iter=1).n_iter == 1
+    assert watched(max_iter=4).n_iter == 4
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_takes_many_steps_and_has_no_path_goes_on_with_all_outputs_together(loss, dtype, monkeypatch):
+    X, y, _ = blobs(3, spread=0.3)
+    objective = Objective(sp.csr_array(X.astype(dtype)), y, loss, alpha=1e-2, standardize=False)
+    assert not objective.has_way_out
+    seen = []
+
+    def watched(**options):
+        seen.clear()
+        return solve(objective, tol=1e-6, callback=lambda i, _: seen.append(i.n_iter) and False, **options)
+
+    alone = watched()
+    assert alone.n_iter > 2
+    monkeypatch.setattr("skgradlinear.solvers._solve.MANY_SEPARATE_STEPS", 2)
+    result = watched()
+    assert result.status is Status.CONVERGED
+    assert result.n_iter > 2
+    assert result.value == pytest.approx(alone.value, rel=1e-5)
+    assert [iteration.n_iter for iteration in result.history] == list(range(result.n_iter + 1))
+    assert sorted(set(seen)) == list(range(result.n_iter + 1))
+
+
+def test_a_start_that_proves_to_be_the_solution_is_taken():
+    X, y, _ = blobs(3)
+    objective = Objective(X, y, OneVsRestHinge(), alpha=0.01)
+    first = recentred(objective, tol=1e-8)
+    again = recentred(objective, first.params, tol=1e-8, state=first.state)
+    assert again.n_iter == 0
+    assert np.array_equal(again.params, first.params)
+
+
+@each_loss
+def test_a_callback_and_max_iter_end_it(loss):
+    X, y, _ = blobs(3)
+    objective = Objective(X, y, loss, alpha=0.01)
+    stopped = solution(objective, tol=1e-9, callback=lambda iteration, _: iteration.n_iter == 2)
+    assert (stopped.n_iter, stopped.status) == (2, Status.INTERRUPTED)
+    for max_iter in (0, 2):
+        result = solution(objective, tol=1e-9, max_iter=max_iter)
+        assert (result.n_iter, result.status) == (max_iter, Status.MAX_ITER)
+        assert result.value - result.gap <= interior_point(objective, tol=1e-8).value
+
+
+@each_loss
+def test_rounding_ends_it(loss):
+    X, y, _ = blobs(3)
+    result = solve(Objective(X, y, loss, alpha=0.01), tol=1e-18, max_iter=400)
+    assert result.measure < 1e-12
+
+
+def test_solver_objects_and_estimators_take_the_same_way():
+    X, y, _ = blobs(3)
+    for loss, solver in (("hinge", Recentred()), ("squared_hinge", SubspaceNewton())):
+        settings = {"alpha": 0.1, "probability": False, "loss": loss, "multi_class": "ovr"}
+        auto = LinearSVMClassifier(**settings).fit(X, y)
+        chosen = LinearSVMClassifier(solver=solver, **settings).fit(X, y)
+        assert np.array_equal(auto.coef_, chosen.coef_)
+
+
+def test_rows_are_kept_once(monkeypatch):
+    """In the order of the products with them, however many outputs there are."""
+    X, y, _ = blobs(4)
+    rows = {
+        id(output.rows.rows) for output in Objective(X, y, LOSSES[0], alpha=0.1).separate_hinges(None, None).outputs
+    }
+    assert len(rows) == 1
+    monkeypatch.setattr(_separate_hinges, "MAX_ENTRIES", X.size)
+    assert not Objective(X, y, LOSSES[0], alpha=0.1).has_separate_hinges

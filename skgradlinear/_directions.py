@@ -290,7 +290,7 @@ class SampledNewton:
             product = reduce(np.add, mapped(share, some))
             if sample.gram_share:
                 product *= 1 - sample.gram_share
-                product += (narrow @ self.design.gram) * gram_share[:, None]
+                product += thin_product(narrow, self.design.gram) * gram_share[:, None]
             total: Array = product.T + stiffness * direction
             return total
 

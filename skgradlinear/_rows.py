@@ -23,8 +23,8 @@ from .losses._base import Array, Indices
 
 # Entries of a scratch block: 1 MB in float64, well within a core's second-level cache.
 BLOCK_ENTRIES = 1 << 17
-# Entries of a part of the rows, which one thread has to itself: 16 MB in float32; a stored entry takes longer.
-PART_ENTRIES, SPARSE_PART_ENTRIES = 1 << 22, 1 << 19
+# Entries of a part of the rows, which one thread has to itself: 8 MB in float32; a stored entry takes longer.
+PART_ENTRIES, SPARSE_PART_ENTRIES = 1 << 21, 1 << 19
 
 
 ALL = slice(None)

@@ -161,6 +161,10 @@ class Standardization:
             params[-1] = intercept + self.mean @ coefficients
         return params
 
+    def from_units_of(self, other: Standardization, params: Array) -> Array:
+        """Parameters in these units from those in another's."""
+        return self.from_original_units(*other.to_original_units(params))
+
     def apply(self, stored_rows: Array) -> Array:
         """Standardized copy of dense stored rows (which hold ``x - pivot``), in their dtype."""
         dtype = stored_rows.dtype

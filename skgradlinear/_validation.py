@@ -111,13 +111,21 @@ def _check_indicator(y: Any, n_rows: int, known: Array | None) -> tuple[Labels, 
     if not _is_indicator(y):
         wanted = "two columns or more" if known is None else f"{len(known)} columns, as in the chunks before"
         raise ValueError(f"y must be an indicator of {wanted}; got shape {np.shape(y)}.")
+    codes, outputs = _indicator(y, n_rows)
+    if known is not None and len(outputs) != len(known):
+        raise ValueError(
+            f"y has {len(outputs)} columns, but the chunks before had {len(known)}; pass the same outputs."
+        )
+    return codes, outputs
+
+
+def _indicator(y: Any, n_rows: int) -> tuple[Labels, Array]:
+    """Zeros and ones, stored by columns as logits are, and the numbers of the outputs."""
     y = y.toarray() if sp.issparse(y) else check_array(y, dtype=None, input_name="y")
     _check_length(y, n_rows)
-    if known is not None and y.shape[1] != len(known):
-        raise ValueError(f"y has {y.shape[1]} columns, but the chunks before had {len(known)}; pass the same outputs.")
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"an indicator y must hold zeros and ones only; got {np.setdiff1d(y, (0, 1))[:3].tolist()}.")
-    return y.astype(np.int8), np.arange(y.shape[1])
+    return y.astype(np.int8, order="F"), np.arange(y.shape[1])
 
 
 def _first_classes(name: str, classes: Any) -> Array:
@@ -220,9 +228,7 @@ def _check_labels(y: Any, n_rows: int, multilabel: bool) -> tuple[Labels, Array,
     except TypeError as error:
         raise _refused_labels(y, error) from error
     if kind == "multilabel-indicator" and multilabel:
-        y = y.toarray() if sp.issparse(y) else check_array(y, dtype=None, input_name="y")
-        _check_length(y, n_rows)
-        return y.astype(np.int8), np.arange(y.shape[1]), True
+        return *_indicator(y, n_rows), True
     check_classification_targets(y)
     if kind.startswith("multi") and kind != "multiclass":
         raise ValueError(

@@ -171,8 +171,7 @@ class CentralPath:
         dual = start.dual[..., self.used]
         if dual.shape != self.dual.shape or np.isnan(dual).any():
             return
-        units = start.standardization.to_original_units(start.params)
-        self.params = self.objective.standardization.from_original_units(*units)
+        self.params = self.objective.standardization.from_units_of(start.standardization, start.params)
         self.violations = self.form.offsets + self.form.push(self.params.T @ self.columns)
         self.dual = dual
         self.room = self._room(start.slack[:, self.used])

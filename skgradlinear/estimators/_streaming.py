@@ -115,7 +115,7 @@ class Stream:
     def _moved(self, params: Array, objective: Objective) -> Array:
         """Parameters in the units of another standardization."""
         assert self.standardization is not None
-        return objective.standardization.from_original_units(*self.standardization.to_original_units(params))
+        return objective.standardization.from_units_of(self.standardization, params)
 
 
 class StreamingClassifier(LinearClassifier):

@@ -309,7 +309,7 @@ class LinearSVMClassifier(StreamingClassifier):
             gap, min_steps = HINGE_GAP * min(1.0, max(learnt, LEAST_GAP)), max(2, int(HINGE_STEPS * result.n_iter))
             close = _Close(1.0, gap * self._strictness, min_steps)
         elif not objective.non_smooth and result.status is Status.CONVERGED and self._forgets(objective, solver):
-            start = fold.standardization.from_original_units(*objective.to_original_units(result.params))
+            start = fold.standardization.from_units_of(objective.standardization, result.params)
             lenient = self._determined(objective) and self._is_newton(solver)
             close = _Close(SMOOTH_SHARE * self._strictness, np.inf if lenient else tol, 1)
             if lenient:

@@ -58,5 +58,4 @@ class Halfway:
 
     def params_of(self, objective: Objective) -> Array:
         """The parameters in the units of another objective."""
-        units = self.standardization.to_original_units(self.params)
-        return objective.standardization.from_original_units(*units)
+        return objective.standardization.from_units_of(self.standardization, self.params)

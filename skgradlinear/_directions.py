@@ -2,8 +2,8 @@
 
 A rule of directions turns the curvature at a point into a map from the gradient to (minus) a direction. Few unknowns
 have the Hessian itself; many columns and classes conjugate gradients on a sample of the rows, which costs a fraction of
-a pass; one output of many columns and sparse rows, whose passes are cheap, conjugate gradients on all rows; a hinge
-conjugate gradients on its active rows; what remains a preconditioner alone.
+a pass, and after some of these on all rows; one output of many columns and sparse rows, whose passes are cheap,
+conjugate gradients on all rows; a hinge conjugate gradients on its active rows; what remains a preconditioner alone.
 """
 
 from __future__ import annotations

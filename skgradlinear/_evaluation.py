@@ -1,4 +1,4 @@
-"""Records of what is known at a point, and of a direction: immutable, so that nothing can go stale."""
+"""Records of what is known at a point, which is immutable, so that nothing can go stale, and of a direction."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Direction:
     logits: Array
 
     def audible(self, floor: Array | float = 0.0) -> Direction:
-        """The same direction, its columns that are rounding set to zero: a step along one would blow it up again.
+        """The direction itself, its columns that are rounding set to zero in place: a step would blow them up again.
 
         Those are the columns whose logits are small beside those of the loudest column, or below `floor`.
         """

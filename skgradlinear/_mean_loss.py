@@ -36,7 +36,7 @@ class MeanLoss:
         self.n_outputs = n_outputs
 
     def over_groups(self, function: Callable[[slice], T], width: int = 1) -> Iterator[T]:
-        """The function's results for groups of rows, in order, formed when they are asked for.
+        """The function's results for groups of rows, in order; see `skgradlinear._threads.mapped`.
 
         `width` arrays of the shape of a group's logits are about `GROUP_ENTRIES` numbers.
         """

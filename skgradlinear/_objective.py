@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from functools import cached_property, reduce
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -88,7 +88,7 @@ class Objective:
     Raises
     ------
     ValueError
-        If shapes do not fit, alpha or a weight is negative, or all weights are zero.
+        If shapes do not fit, alpha, n_outputs or a weight is out of range, or all weights are zero.
 
     See Also
     --------
@@ -145,6 +145,8 @@ class Objective:
             raise TypeError(f"loss must be a Loss, such as SoftmaxLoss(); got {loss!r}.")
         if not isinstance(alpha, Real) or not 0 <= alpha < np.inf:
             raise ValueError(f"alpha must be a finite number >= 0; got {alpha!r}.")
+        if n_outputs is not None and not (isinstance(n_outputs, Integral) and n_outputs >= 1):
+            raise ValueError(f"n_outputs must be an integer >= 1, or None; got {n_outputs!r}.")
         weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         if weight.shape != (len(labels),) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
             raise ValueError(

@@ -209,10 +209,8 @@ class DenseRows(Rows):
 
         def share(part: slice) -> Moments:
             total = Moments(0.0, np.zeros(d), np.zeros(d), 0)
-            # What overflows comes out infinite, and the objective refuses it by name.
-            with np.errstate(over="ignore", invalid="ignore"):
-                for where, block in rows.dense_blocks(part):
-                    total = total.merge(_moments_of(block, weight[where]))
+            for where, block in rows.dense_blocks(part):
+                total = total.merge(_moments_of(block, weight[where]))
             return total
 
         return reduce(Moments.merge, mapped(share, self._parts()))

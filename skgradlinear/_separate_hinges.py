@@ -128,9 +128,11 @@ class SeparateHinges:
         biases = np.array([output.params[-1] for output in self.outputs])
         radii = bias_radius(self.objective, value, biases) if free else np.zeros(len(biases))
         for output, radius in zip(self.outputs, radii.tolist(), strict=True):
-            if not output.rests:
-                own = allowed * output.best / value if value else 0.0
-                output.prove(radius, REST_SHARE * max(own, allowed / len(self.outputs)))
+            own = allowed * output.best / value if value else 0.0
+            share = REST_SHARE * max(own, allowed / len(self.outputs))
+            # The whole may have fallen since an output came to rest, and what it may leave with it.
+            if not output.rests or output.best - output.bound > share:
+                output.prove(radius, share)
 
 
 class KeptRows(ABC):

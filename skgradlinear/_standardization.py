@@ -112,7 +112,9 @@ class Standardization:
         pivot = np.zeros_like(mean)
         if may_pivot and fit_intercept and moments.far_from_zero(dtype):
             pivot = mean.astype(dtype).astype(np.float64)
-        return cls(mean, inverse_scale, pivot, np.sqrt(variance) * inverse_scale, fit_intercept)
+        with np.errstate(invalid="ignore"):  # a variance that overflows is for the caller to refuse
+            deviation = np.sqrt(variance) * inverse_scale
+        return cls(mean, inverse_scale, pivot, deviation, fit_intercept)
 
     @cached_property
     def residual(self) -> Array:

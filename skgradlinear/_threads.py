@@ -17,6 +17,7 @@ from itertools import pairwise
 from threading import Lock
 from typing import Any, TypeVar
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 # Multiplications of a pass over X below which more threads gain nothing: handing a part over takes 50 microseconds.
@@ -89,7 +90,16 @@ def parts(n_rows: int, largest: int) -> list[slice]:
 def mapped(function: Callable[[slice], T], some: list[slice]) -> Iterator[T]:
     """The function's results for parts of the rows, in order, as they are asked for or, with threads, ahead of that."""
     pool = _pool.get()
-    return map(function, some) if pool is None or len(some) == 1 else pool.map(function, some)
+    if pool is None or len(some) == 1:
+        return map(function, some)
+    # Every thread has settings of its own of what NumPy warns of.
+    errors = np.geterr()
+
+    def warned(part: slice) -> T:
+        with np.errstate(**errors):
+            return function(part)
+
+    return pool.map(warned, some)
 
 
 def totals(results: Iterator[tuple[Any, Any]]) -> tuple[Any, Any]:

@@ -88,6 +88,11 @@ def test_rows(estimator, rows, error, parts):
     assert_refused(estimator, (rows, Y), error, *parts)
 
 
+def test_standardized_sparse_rows_that_overflow():
+    rows = sp.csr_array(replaced(X, (0, 0), 1e200))
+    assert_refused(SoftmaxClassifier(standardize=True), (rows, Y), ValueError, "variance of a column", "divide the")
+
+
 @pytest.mark.parametrize(
     ("labels", "error", "parts"),
     [

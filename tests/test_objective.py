@@ -344,6 +344,8 @@ X0, Y0 = np.ones((3, 2)), np.array([0, 1, 0])
         ((X0, Y0), {"sample_weight": [1, np.nan, 0]}, "finite numbers"),
         ((X0, Y0), {"sample_weight": [1, np.inf, 0]}, "from 0 to inf"),
         ((X0, Y0), {"alpha": "a"}, "alpha must be a finite number >= 0; got 'a'"),
+        ((X0, Y0), {"n_outputs": 0}, "n_outputs must be an integer >= 1, or None; got 0"),
+        ((X0, Y0), {"n_outputs": 1.5}, "n_outputs must be an integer >= 1, or None; got 1.5"),
         ((X0 * np.nan, Y0), {}, "X must be finite; it holds NaN"),
         ((X0, ["a", "b", "a"]), {}, "y must hold class numbers or indicator rows; got dtype <U1"),
     ],

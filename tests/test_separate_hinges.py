@@ -146,6 +146,15 @@ def test_outputs_that_are_at_their_end_rest(loss, monkeypatch):
     assert min(counts) < result.n_iter
 
 
+@each_loss
+@pytest.mark.parametrize("tol", [0.3, 0.1, 1e-2])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_outputs_rest_no_longer_than_the_others_leave_room_for_it(loss, tol, seed):
+    # The objective falls by orders of magnitude after the first outputs have come to rest.
+    X, y, _ = blobs(8, n_rows=300, n_columns=12, seed=seed, spread=3.0)
+    assert solution(Objective(X, y, loss, alpha=1e-6), tol=tol).status is Status.CONVERGED
+
+
 @pytest.mark.parametrize(
     ("loss", "alpha", "limit"),
     [

@@ -27,8 +27,18 @@ from zoo import (
 from skgradlinear import Objective, _rows
 from skgradlinear._evaluation import Direction
 from skgradlinear._preconditioner import Blocks
-from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
-from skgradlinear.solvers import Iteration, Result, Status, lbfgs, recentred, solve, subspace_newton
+from skgradlinear.losses import CrammerSingerHinge, OneVsRestHinge, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
+from skgradlinear.solvers import (
+    Centre,
+    Iteration,
+    Result,
+    Status,
+    interior_point,
+    lbfgs,
+    recentred,
+    solve,
+    subspace_newton,
+)
 
 EVERY = [(solver, name) for name, loss in PUBLIC.items() for solver in solvers_of(loss)]
 every_solver_and_loss = pytest.mark.parametrize(("solver", "name"), EVERY)
@@ -434,6 +444,15 @@ def test_options_out_of_range(solver: str, options: dict[str, Any]) -> None:
 def test_hinges_without_a_penalty_are_refused() -> None:
     with pytest.raises(ValueError, match="alpha=0 has no certificate; use a positive alpha"):
         recentred(random_problem(WestonWatkinsHinge()).with_alpha(0.0))
+
+
+@pytest.mark.parametrize("loss", [OneVsRestHinge(), WestonWatkinsHinge()])
+@pytest.mark.parametrize("solver", [recentred, interior_point])
+def test_states_of_other_rows_are_refused(solver: Any, loss: Any) -> None:
+    objective = random_problem(loss)
+    state = Centre(1.0, np.zeros((3, 3)))
+    with pytest.raises(ValueError, match=r"state holds duals of shape \(3, 3\), but the problem has \d+ rows"):
+        solver(objective, objective.zeros(), state=state)
 
 
 def test_lbfgs_refuses_kinks() -> None:

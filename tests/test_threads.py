@@ -90,6 +90,11 @@ def test_results_come_in_order_and_errors_come_out():
             list(mapped(fail, some))
 
 
+def test_what_numpy_is_told_of_overflow_holds_on_other_threads_too():
+    with threadpool_limits(4), for_pass(SMALL_PASS + 1), np.errstate(over="ignore"):
+        assert list(mapped(lambda part: float(np.square(np.float64(1e200))), parts(100, 10))) == [np.inf] * 12
+
+
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(

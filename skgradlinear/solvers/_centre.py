@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ._result import Array
 
 if TYPE_CHECKING:
@@ -59,3 +61,13 @@ class Halfway:
     def params_of(self, objective: Objective) -> Array:
         """The parameters in the units of another objective."""
         return objective.standardization.from_units_of(self.standardization, self.params)
+
+
+def check_state(state: object, objective: Objective) -> None:
+    """Raise if a state holds duals of other rows or outputs."""
+    shape = len(objective.weight), objective.shape[1]
+    if isinstance(state, Centre) and state.dual is not None and np.shape(state.dual) != shape:
+        raise ValueError(
+            f"state holds duals of shape {np.shape(state.dual)}, but the problem has {shape[0]} rows and {shape[1]} "
+            "outputs; pass the state of a solution on the same rows, or its waypoint."
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._centre import FIRST_MU, Centre
+from ._centre import FIRST_MU, Centre, check_state
 from ._result import Array, Callback, History, Result, Status, check_limits
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def interior_point(
     Raises
     ------
     ValueError
-        If the loss or the rows are of another kind, alpha is 0, or an option is out of range.
+        If the loss or the rows are of another kind, alpha is 0, the state is that of other rows, or an option is out of
+        range.
 
     Notes
     -----
@@ -83,6 +84,7 @@ def interior_point(
     CONVERGED True
     """
     check_limits(objective, tol, max_iter)
+    check_state(state, objective)
     path = objective.central_path(None if isinstance(state, Centre) else state)
     history = History(callback)
     status = Status.MAX_ITER

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class NewtonCG(Solver):
     """Newton's method with directions from conjugate gradients, each step a product with the Hessian of all rows.
 
-    Conjugate gradients stop when the residual is a tenth of the gradient. A line search follows,
-    at whose end, most often the whole step, the gradient of the next iteration is known.
+    Conjugate gradients stop when the residual is a tenth of the gradient. A line search follows, at whose end, most
+    often the whole step, the gradient of the next iteration is known.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._centre import FIRST_MU, HALFWAY, Centre, Halfway
+from ._centre import FIRST_MU, HALFWAY, Centre, Halfway, check_state
 from ._result import PATIENCE, Array, Callback, History, Result, Status, check_kinks, check_limits, stalled
 from ._separate import separately
 from ._subspace_newton import REFORM, descend
@@ -75,7 +75,7 @@ def recentred(
     Raises
     ------
     ValueError
-        If the loss is smooth, alpha is 0, or an option is out of range.
+        If the loss is smooth, alpha is 0, the state is that of other rows, or an option is out of range.
 
     Notes
     -----
@@ -95,6 +95,7 @@ def recentred(
     """
     check_kinks("'recentred'", objective)
     check_limits(objective, tol, max_iter)
+    check_state(state, objective)
     if isinstance(state, Halfway):
         params, state = state.params_of(objective), state.centre
     if objective.has_separate_hinges:

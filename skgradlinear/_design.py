@@ -102,9 +102,9 @@ class Design:
         """Leverage of each row under the background; for a Gram matrix from few random directions by its factor."""
         if self.rough:
             standardization, diagonal = self.objective.standardization, self.background.diagonal()[:-1]
-            squared_scale = standardization.inverse_scale**2
-            factor = np.divide(squared_scale, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
-            return self.objective.rows.squares(standardization.mean, factor) + float(self.objective.fit_intercept)
+            root = np.sqrt(diagonal.astype(np.float64))
+            scale = np.divide(standardization.inverse_scale, root, out=np.zeros(len(root)), where=root > 0)
+            return self.objective.rows.squares(standardization.mean, scale) + float(self.objective.fit_intercept)
         order = self.shape[1]
         factor = cholesky(self.regularized(self.gram.copy(), 1.0)).astype(np.float64)
         directions = self.random.standard_normal((order, SKETCH)) / np.sqrt(SKETCH)

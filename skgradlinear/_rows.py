@@ -58,8 +58,11 @@ class Rows(ABC):
         """``sum_i (x_i - pivot)**2 weights_i'``, shape (d, K), float64."""
 
     @abstractmethod
-    def squares(self, centre: Array, factor: Array) -> Array:
-        """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
+    def squares(self, centre: Array, scale: Array) -> Array:
+        """``sum_j (scale_j (x_ij - centre_j))**2`` of each row, shape (n,), float64.
+
+        Entries are scaled before they are squared: squares of 1e20 are not in the range of float32.
+        """
 
     def moments(self, weight: Array) -> Moments:
         """Weighted moments of the columns of X itself, in float64; infinite where a square overflows."""
@@ -180,16 +183,17 @@ class DenseRows(Rows):
 
         return reduce(np.add, mapped(share, self._parts())).T
 
-    def squares(self, centre: Array, factor: Array) -> Array:
-        """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
+    def squares(self, centre: Array, scale: Array) -> Array:
+        """``sum_j (scale_j (x_ij - centre_j))**2`` of each row, shape (n,), float64."""
         squares = np.empty(self.shape[0])
         shift = (centre if self.pivot is None else centre - self.pivot).astype(self.dtype)
-        factor = factor.astype(self.dtype)
+        narrow, ones = scale.astype(self.dtype), np.ones(self.shape[1], self.dtype)
 
         def fill(part: slice) -> None:
             for where, block in self.dense_blocks(part):
                 block -= shift
-                squares[where] = np.square(block, out=block) @ factor
+                block *= narrow
+                squares[where] = np.square(block, out=block) @ ones
 
         list(mapped(fill, self._parts()))
         return squares
@@ -306,18 +310,19 @@ class CSRRows(Rows):
         product: Array = squares.T @ np.ascontiguousarray(weights, self.dtype)
         return product.astype(np.float64)
 
-    def squares(self, centre: Array, factor: Array) -> Array:
-        """``sum_j factor_j (x_ij - centre_j)**2`` of each row, shape (n,), float64."""
+    def squares(self, centre: Array, scale: Array) -> Array:
+        """``sum_j (scale_j (x_ij - centre_j))**2`` of each row, shape (n,), float64."""
         squares = np.empty(self.shape[0])
-        narrow, shift = factor.astype(self.dtype), 2 * centre.astype(self.dtype)
-        ones, constant = np.ones(self.shape[1], self.dtype), float(factor @ centre**2)
+        scaled_centre = scale * centre
+        narrow, shift = scale.astype(self.dtype), (2 * scaled_centre).astype(self.dtype)
+        ones, constant = np.ones(self.shape[1], self.dtype), float(scaled_centre @ scaled_centre)
 
         def fill(part: slice) -> None:
             X = self._part(part)
             columns = X.indices.astype(np.intp, copy=False)
             changes = narrow.take(columns)
             changes *= X.data
-            changes *= X.data - shift.take(columns)
+            changes *= changes - shift.take(columns)
             product = type(X)((changes, X.indices, X.indptr), shape=X.shape) @ ones
             # A difference: what rounding makes of rows at the centre is not negative.
             np.maximum(product + constant, 0.0, out=squares[part])

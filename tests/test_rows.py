@@ -62,10 +62,18 @@ def test_products_are_those_of_the_definition(name: str, block_entries: int) -> 
 def test_squares_of_rows_about_a_centre(name: str, pivot: np.ndarray, block_entries: int) -> None:
     rows = _rows.wrap(CONTAINERS[name](X))
     rows = rows.with_pivot(pivot) if rows.dense else rows
-    centre, factor = OFFSET.repeat(3)[:D], ROW_WEIGHT[:D]
-    found = rows.squares(centre, factor)
-    assert np.allclose(found, (X - centre) ** 2 @ factor, **near(name))
+    centre, scale = OFFSET.repeat(3)[:D], ROW_WEIGHT[:D]
+    found = rows.squares(centre, scale)
+    assert np.allclose(found, ((X - centre) * scale) ** 2 @ np.ones(D), **near(name))
     assert found.dtype == np.float64
+
+
+@pytest.mark.parametrize("container", [np.array, sp.csr_matrix])
+@pytest.mark.parametrize("unit", [1e-24, 1e24])
+def test_squares_of_columns_whose_own_are_out_of_range(container: Any, unit: float) -> None:
+    rows = _rows.wrap(container((X * unit).astype(np.float32)))
+    found = rows.squares(X.mean(axis=0) * unit, np.full(D, 1 / unit))
+    assert np.allclose(found, ((X - X.mean(axis=0)) ** 2).sum(axis=1), rtol=1e-4)
 
 
 @every_container

@@ -58,9 +58,10 @@ def _newton_step(objective: Objective, point: Evaluation, balance: Array) -> Arr
     if objective.shift_invariant:
         # A common shift of the classes is free; the gradient has none, so any curvature may be given to it.
         hessian += float(diagonal.mean()) / n_outputs
-    # What rounding leaves of a curvature that is none.
+    # What rounding leaves of a curvature that is none. Where there is less than the balance asks for, an output by
+    # itself would go too far, and the cut of its step would leave nothing of the others'.
     least = float(np.finfo(objective.dtype).eps * level.max() + np.finfo(np.float32).tiny)
-    np.maximum(diagonal, least, out=diagonal)
+    np.maximum(diagonal, np.maximum(least, np.abs(balance) / MAX_STEP), out=diagonal)
     step = -scaled_solver(hessian, RIDGE[objective.dtype])(balance)
     step *= MAX_STEP / max(float(np.abs(step).max()), MAX_STEP)
     free: Array = objective.free_of_shift(step[None])[0]

@@ -581,3 +581,16 @@ def test_recentred_keeps_a_point_half_way() -> None:
     further = recentred(problem, result.params, tol=1e-8, state=result.state)
     assert further.state.waypoint is middle
     assert recentred(problem, result.params, tol=1e-3).state.waypoint is None
+
+
+@pytest.mark.parametrize("seed", [2, 5, 13, 15])
+def test_outputs_without_curvature_leave_the_others_their_steps(seed: int) -> None:
+    """Rows that say nothing: the bias is all there is, and most classes of the smoothed hinge are at rest."""
+    rng = np.random.default_rng(seed)
+    share = np.exp(2 * rng.normal(size=20))
+    y = np.append(np.arange(20), rng.choice(20, 1480, p=share / share.sum()))
+    weight = rng.integers(0, 4, 1500)
+    objective = Objective(np.zeros((1500, 1)), y, CrammerSingerHinge(), alpha=1e-4, sample_weight=weight)
+    result = recentred(objective)
+    assert result.status is Status.CONVERGED
+    assert result.n_iter <= 10

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._design import RIDGE, scaled_solver
 from ._evaluation import Evaluation
 from ._line import rounding, search
-from ._threads import totals
+from ._subspace import RIDGE, newton_step
 from .losses._base import Array
 
 if TYPE_CHECKING:
@@ -47,22 +47,11 @@ def minimize_bias(
 
 
 def _newton_step(objective: Objective, point: Evaluation, balance: Array) -> Array:
-    n_outputs = len(balance)
+    def stiffness(rows: slice) -> Array:
+        return point.curvature(rows).total(objective._row_weight[rows]).astype(np.float64)
 
-    def shares(rows: slice) -> tuple[Array, Array]:
-        curvature, weight = point.curvature(rows), objective._row_weight[rows]
-        return curvature.total(weight).astype(np.float64), (curvature.diagonal.T @ weight[:, 0]).astype(np.float64)
-
-    hessian, level = totals(objective.mean_loss.over_groups(shares))
-    diagonal = np.einsum("kk->k", hessian)
-    if objective.shift_invariant:
-        # A common shift of the classes is free; the gradient has none, so any curvature may be given to it.
-        hessian += float(diagonal.mean()) / n_outputs
-    # What rounding leaves of a curvature that is none. Where there is less than the balance asks for, an output by
-    # itself would go too far, and the cut of its step would leave nothing of the others'.
-    least = float(np.finfo(objective.dtype).eps * level.max() + np.finfo(np.float32).tiny)
-    np.maximum(diagonal, np.maximum(least, np.abs(balance) / MAX_STEP), out=diagonal)
-    step = -scaled_solver(hessian, RIDGE[objective.dtype])(balance)
+    hessian = reduce(np.add, objective.mean_loss.over_groups(stiffness))
+    step = newton_step(hessian, balance, RIDGE[objective.dtype])
     step *= MAX_STEP / max(float(np.abs(step).max()), MAX_STEP)
     free: Array = objective.free_of_shift(step[None])[0]
     return free

@@ -18,7 +18,7 @@ ALLOWED = {
     "__main__": {"_compare"},
     "_calibration": LOSSES,
     "_central_path": LOSSES | {"_central_path", "_certificate", "_design"},
-    "_bias": LOSSES | {"_design", "_evaluation", "_line", "_threads"},
+    "_bias": LOSSES | {"_evaluation", "_line", "_subspace"},
     "_certificate": LOSSES | {"_bias", "_evaluation", "_subspace"},
     "_conjugate_gradient": LOSSES,
     "_design": LOSSES | {"_rows", "_threads"},

@@ -41,8 +41,8 @@ FIRST_ROWS, MORE_ROWS, MAX_ROWS = 5.0, 0.5, 16.0
 MAX_SHARE, WHOLE_SHARE = 0.35, 0.7
 # Share of the Gram matrix mixed into a sampled Hessian: a plain sample misses rare columns altogether.
 GRAM_SHARE = 0.1
-# Directions from samples, after which all rows are taken.
-MAX_SAMPLES = 16
+# Directions from samples, after which all rows are taken: more where what preconditions these is from a sample, too.
+MAX_SAMPLES, MAX_SAMPLES_OF_MANY = 16, 24
 # Entries of a part of a sample: 4 MB in float32.
 SAMPLE_ENTRIES = 1 << 20
 # Steps inside: far from the optimum the Hessian is soon another one, so few at first, and one more each iteration.
@@ -217,10 +217,11 @@ class Staged:
     def __init__(self, objective: Objective, blocks: Blocks) -> None:
         self.first = SampledNewton(objective, blocks.design)
         self.second = ActiveNewton(blocks)
+        self.n_samples = MAX_SAMPLES if blocks.exact else MAX_SAMPLES_OF_MANY
 
     def at(self, point: Evaluation) -> Solve:
         """Map from a gradient to about the inverse Hessian at `point` times it."""
-        return (self.first if self.first.n_directions < MAX_SAMPLES else self.second).at(point)
+        return (self.first if self.first.n_directions < self.n_samples else self.second).at(point)
 
 
 class SampledNewton:

@@ -308,7 +308,7 @@ def test_directions_are_from_samples_first_and_from_all_rows_in_the_end(loss, mo
     sampled = _directions.SampledNewton
     monkeypatch.setattr(sampled, "_sample", lambda *args: drawn.append(len(taken)) or sample(*args))
     monkeypatch.setattr(Objective, "damped_hessp", lambda *args: taken.append(len(drawn)) or damped(*args))
-    monkeypatch.setattr(_directions, "MAX_SAMPLES", 3)
+    monkeypatch.setattr(_directions, "MAX_SAMPLES_OF_MANY", 3)
     result = subspace_newton(objective, tol=1e-8)
     assert result.status is Status.CONVERGED
     # The first direction has the Gram matrix for its Hessian, as all rows are curved alike.

@@ -47,7 +47,7 @@ ALLOWED = {
     "_reliability": set(),
     "_rotation": LOSSES,
     "_rows": LOSSES | {"_standardization", "_thin", "_threads"},
-    "_separate_hinges": LOSSES | {"_certificate", "_conjugate_gradient", "_design"},
+    "_separate_hinges": LOSSES | {"_certificate", "_conjugate_gradient", "_design", "_separate_hinges"},
     "_standardization": LOSSES,
     "_stored_hessian": LOSSES | {"_design", "_standardization"},
     "_subspace": LOSSES | {"_evaluation", "_line", "_threads"},

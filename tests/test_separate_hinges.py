@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from skgradlinear import LinearSVMClassifier, Objective, _separate_hinges
-from skgradlinear._separate_hinges import KeptDenseRows, KeptSparseRows, Output, SeparateHinges
+from skgradlinear import LinearSVMClassifier, Objective
+from skgradlinear._separate_hinges import SeparateHinges, _hinges
+from skgradlinear._separate_hinges._outputs import Output
+from skgradlinear._separate_hinges._rows import KeptDenseRows, KeptSparseRows
 from skgradlinear.losses import OneVsRestHinge, OneVsRestSquaredHinge, WestonWatkinsHinge
 from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve, subspace_newton
 
@@ -360,5 +362,5 @@ def test_rows_are_kept_once(monkeypatch):
         id(output.rows.rows) for output in Objective(X, y, LOSSES[0], alpha=0.1).separate_hinges(None, None).outputs
     }
     assert len(rows) == 1
-    monkeypatch.setattr(_separate_hinges, "MAX_ENTRIES", X.size)
+    monkeypatch.setattr(_hinges, "MAX_ENTRIES", X.size)
     assert not Objective(X, y, LOSSES[0], alpha=0.1).has_separate_hinges

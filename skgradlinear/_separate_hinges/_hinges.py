@@ -1,0 +1,118 @@
+"""Hinges of outputs that are apart: Newton steps of each on its own, from its active rows.
+
+The smoothed hinge of an output is ``max_p p . u - (mu/2) ||p - c||^2`` with the violations ``u_i = 1 - t_i z_i``, over
+the box for a plain hinge, and over all ``p >= 0`` for a squared one, with ``mu = 1/2`` and ``c = 0``. Its maximizing
+duals are the heights ``v = c + u / mu`` as far as they are in that set. Rows are active where they are within it, and
+only these have curvature, ``1 / mu``. Of dense rows of few columns the whole Newton system of an output is formed for
+every step; of sparse rows it is solved by conjugate gradients on the active ones. The arrays of one output are so few
+that they stay in a core's cache while it takes the step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._certificate import bias_radius
+from ..losses._base import Array, signed
+from ._outputs import OUTPUTS
+from ._rows import KeptDenseRows, KeptSparseRows
+
+if TYPE_CHECKING:
+    from .._objective import Objective
+
+# Dense rows are kept in float64 while they are no more entries than this (32 MB), and Newton systems are formed while
+# their order is no larger than this.
+MAX_ENTRIES, MAX_ORDER = 1 << 22, 400
+# Outputs rest at this share of the gap that may be left to them: their own part of the objective, or an equal one.
+REST_SHARE = 0.5
+
+
+class SeparateHinges:
+    """The outputs of a one-versus-rest hinge, which take their steps in turn; all in float64.
+
+    Parameters
+    ----------
+    objective : Objective
+        One for which `suits` holds.
+    params : ndarray of shape (d + 1, K), default=None
+        Start, zeros if None.
+    duals : ndarray of shape (n, K), default=None
+        First centre; one half if None.
+    """
+
+    def __init__(self, objective: Objective, params: Array | None = None, duals: Array | None = None) -> None:
+        objective = objective.in_float64()
+        self.objective = objective
+        # Rows without weight have no part in anything.
+        self._used = np.flatnonzero(objective.weight)
+        rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
+        order, n_outputs = rows.order, objective.shape[1]
+        sign = signed(np.ones((len(self._used), n_outputs)), objective.y[self._used]).T
+        starts = np.zeros((n_outputs, order)) if params is None else params[:order].T.astype(np.float64)
+        centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(np.float64))
+        output = OUTPUTS[type(objective.loss)]
+        self.outputs = [
+            output(rows, np.ascontiguousarray(t), start, centre)
+            for t, start, centre in zip(sign, starts, centres, strict=True)
+        ]
+        self._prove(0.0)
+
+    @staticmethod
+    def suits(objective: Objective) -> bool:
+        """Whether the problem is of this kind, and of a shape for which Newton steps of single outputs are cheap."""
+        order = objective.shape[0]
+        cheap = not objective.rows.dense or (len(objective.weight) * order <= MAX_ENTRIES and order <= MAX_ORDER)
+        return bool(cheap and objective.alpha and type(objective.loss) in OUTPUTS)
+
+    @property
+    def value(self) -> float:
+        """Objective at the best parameters of each output."""
+        return sum(output.best for output in self.outputs)
+
+    @property
+    def bound(self) -> float:
+        """Lower bound on the objective."""
+        return sum(output.bound for output in self.outputs)
+
+    @property
+    def params(self) -> Array:
+        """The best parameters of each output, shape (d + 1, K)."""
+        params = self.objective.zeros()
+        for column, output in zip(params.T, self.outputs, strict=True):
+            column[: len(output.found)] = output.found
+        return params
+
+    def duals(self) -> Array:
+        """Duals of all rows that prove the bound, shape (n, K); zero for those without weight."""
+        duals = np.zeros((len(self.objective.weight), len(self.outputs)))
+        for column, output in zip(duals.T, self.outputs, strict=True):
+            column[self._used] = output.proof
+        return duals
+
+    @property
+    def mu(self) -> float:
+        """The widest smoothing of an output."""
+        return max(output.mu for output in self.outputs)
+
+    def advance(self, tol: float) -> bool:
+        """A step of every output that needs one for a relative gap of `tol`; False if none can take one."""
+        walking = [output for output in self.outputs if not output.rests]
+        moved = [output.step() for output in walking]
+        self._prove(tol)
+        return any(moved)
+
+    def _prove(self, tol: float) -> None:
+        """What the duals of each output prove, and which of them may rest."""
+        value = self.value
+        allowed = tol / self.objective.relative_gap(value, 1.0)
+        free = self.objective.fit_intercept
+        biases = np.array([output.params[-1] for output in self.outputs])
+        radii = bias_radius(self.objective, value, biases) if free else np.zeros(len(biases))
+        for output, radius in zip(self.outputs, radii.tolist(), strict=True):
+            own = allowed * output.best / value if value else 0.0
+            share = REST_SHARE * max(own, allowed / len(self.outputs))
+            # The whole may have fallen since an output came to rest, and what it may leave with it.
+            if not output.rests or output.best - output.bound > share:
+                output.prove(radius, share)

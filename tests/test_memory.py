@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from threadpoolctl import threadpool_info
 
 from skgradlinear import LinearSVMClassifier, SigmoidClassifier, SoftmaxClassifier
 
@@ -15,7 +16,8 @@ def allowance(n, d, n_outputs, itemsize):
     """Bytes that a fit of dense rows may take besides X, as the user guide states it."""
     logits = 8 * n * n_outputs * itemsize
     factors = (16 + n_outputs) * d**2 * 4
-    return logits + factors + 60 * n + 8_000_000
+    n_threads = max((library["num_threads"] for library in threadpool_info()), default=1)
+    return logits + factors + 60 * n + 8_000_000 * n_threads
 
 
 def peak(call):

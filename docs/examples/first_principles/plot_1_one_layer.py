@@ -79,7 +79,7 @@ print(np.round(gradient / 2, 8))  # of the mean of two rows
 expected = [[0.25917555, -0.32626944, 0.00318199, 0.0639119], [0.29715425, 0.19918845, 0.00364826, -0.49999096]]
 assert np.allclose(gradient / 2, expected, atol=1e-8)
 assert np.allclose(gradient, softmax.proba(logits) - one_hot, atol=1e-15)
-assert np.array_equal(gradient, softmax.gradient(logits, one_hot))
+assert np.allclose(gradient, softmax.gradient(logits, one_hot), atol=1e-15)
 
 # %%
 # A numerical gradient comes from two values of the function. ``check_gradient`` compares it with the one by hand, for a

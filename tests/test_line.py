@@ -42,6 +42,7 @@ def test_a_step_too_far_to_be_computed_is_shortened(bad: float) -> None:
     def trial(size: float) -> tuple[float, float, float]:
         return (size, bad, bad) if size > 0.05 else (size, (size - 0.01) ** 2, 2 * (size - 0.01))
 
+    # A search ends where the slope has fallen to 0.3 of the first: within 0.3 of the way to the minimum.
     assert search(trial, -0.02, 1e-4) == pytest.approx(0.01, abs=0.003)
 
 

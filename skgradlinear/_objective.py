@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property, reduce
 from numbers import Integral, Real
 from typing import Any, Self
@@ -14,7 +14,6 @@ from scipy import sparse as sp
 
 from . import _rows
 from ._bias import minimize_bias
-from ._central_path import CentralPath, Waypoint, fold_logits
 from ._certificate import (
     LEAST_POLISH_SHARE,
     POLISH_SHARE,
@@ -32,8 +31,6 @@ from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._line import Line, line_search
 from ._mean_loss import MeanLoss
-from ._rotation import Rotation
-from ._separate_hinges import SeparateHinges
 from ._standardization import Moments, Standardization
 from ._subspace import Subspace
 from ._threads import totals
@@ -664,43 +661,6 @@ class Objective:
         if not isinstance(self.loss, NonSmoothLoss):
             raise ValueError(f"{self.loss!r} is smooth already; solve it as it is.")
         return self.with_loss(self.loss.smoothed(mu, centre))
-
-    def central_path(self, start: Waypoint | None = None) -> CentralPath:
-        """The central path of a hinge, for the interior point method."""
-        return CentralPath(self, start)
-
-    def fold_logits(self, start: Waypoint, *folds: Any) -> Iterator[Array | None]:
-        """Logits of all rows by the folds of a hinge, along their central paths; see `skgradlinear._central_path`."""
-        return fold_logits(self, start, *folds)
-
-    def separate_hinges(self, params: Array | None, duals: Array | None) -> SeparateHinges:
-        """The outputs of a one-versus-rest hinge, each smoothed around a centre of its own."""
-        return SeparateHinges(self, params, duals)
-
-    @property
-    def has_separate_hinges(self) -> bool:
-        """Whether the outputs of this problem are solved each on its own."""
-        return self.may_separate and SeparateHinges.suits(self)
-
-    def rotation(self) -> Rotation | None:
-        """The same problem in the span of the rows, where these are so few that it pays."""
-        return Rotation(self) if self.suits_rotation else None
-
-    @property
-    def suits_rotation(self) -> bool:
-        """Whether the span of the rows is where to solve this problem."""
-        return Rotation.suits(self)
-
-    @property
-    def suits_central_path(self) -> bool:
-        """Whether following the central path is the way to solve this problem."""
-        return CentralPath.suits(self)
-
-    @property
-    def has_way_out(self) -> bool:
-        """Whether the central path solves this problem if Newton steps on it turn out to be many."""
-        newton = self.has_separate_hinges or not self.non_smooth
-        return newton and CentralPath.suits(self, separable=True)
 
     def maximizer(self, point: Evaluation) -> Array:
         """The duals of a smoothed hinge at a point, shape (n, K)."""

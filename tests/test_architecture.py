@@ -32,14 +32,11 @@ ALLOWED = {
     "_objective": ROWS
     | {
         "_bias",
-        "_central_path",
         "_certificate",
         "_directions",
         "_line",
         "_mean_loss",
-        "_rotation",
         "_rows",
-        "_separate_hinges",
         "_subspace",
         "_threads",
     },
@@ -57,8 +54,10 @@ ALLOWED = {
     "estimators": ROWS
     | {
         "_calibration",
+        "_central_path",
         "_incremental_newton",
         "_objective",
+        "_rotation",
         "_rows",
         "_threads",
         "_validation",
@@ -67,7 +66,7 @@ ALLOWED = {
     },
     "gradient_check": LOSSES | {"_differences", "_objective"},
     "losses": LOSSES,
-    "solvers": {"solvers", "_conjugate_gradient"},
+    "solvers": {"solvers", "_central_path", "_conjugate_gradient", "_rotation", "_separate_hinges"},
     "_compare": {"_compare", "__init__", "_matplotlib", "_reliability"},
     "displays": LOSSES | {"_matplotlib", "_reliability", "_validation", "displays", "estimators", "solvers"},
 }

@@ -14,6 +14,7 @@ from skgradlinear import (
     _rows,
     _validation,
 )
+from skgradlinear._central_path import CentralPath
 from skgradlinear._design import Design
 from skgradlinear._mean_loss import MeanLoss
 from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss
@@ -221,7 +222,7 @@ def test_one_fit_of_many_outputs_reads_X_no_more_often_than_the_hardest_of_them(
 def test_the_folds_of_the_temperature_stop_early(passes):
     # More columns than the central path is followed for, which begins anew in every fold.
     X, y = draw(1_500, 120, 3)
-    assert not Objective(X, y, CrammerSingerHinge(), alpha=1.0).suits_central_path
+    assert not CentralPath.suits(Objective(X, y, CrammerSingerHinge(), alpha=1.0))
     passes["entries"] = X.size
     LinearSVMClassifier(probability=False, multi_class="crammer_singer").fit(X, y)
     plain = total(passes)

@@ -157,7 +157,7 @@ def test_weights_are_repetitions_and_none_is_no_row(loss, n_classes):
 def test_what_a_step_carries_along_stays_true(loss, n_classes):
     X, y, weight = blobs(n_classes)
     objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight)
-    path = objective.central_path()
+    path = CentralPath(objective)
     values, bounds = [], []
     for _ in range(12):
         values.append(path.assess())
@@ -215,7 +215,7 @@ def test_a_waypoint_is_a_point_of_its_path(loss, n_classes):
     waypoint = interior_point(objective, tol=1e-6).state.waypoint
     assert np.isnan(waypoint.dual).all(axis=(0, 1)).nonzero()[0].tolist() == [7]
     for fold in [objective, *folds_of(objective)]:
-        path = fold.central_path(waypoint)
+        path = CentralPath(fold, waypoint)
         anew, real = violations_of(loss, fold.logits(path.params), y)
         anew, real = anew[path.used], real[path.used]
         assert_allclose(path.violations.T[real], anew[real], atol=1e-9 * np.abs(anew[real]).max())
@@ -226,7 +226,7 @@ def test_a_waypoint_is_a_point_of_its_path(loss, n_classes):
         # Between the middle of the sets, and the end.
         assert 1e-3 < path.gap < 0.25
     # A row that had no weight has no place on the path: it begins anew.
-    path = Objective(X, y, loss, alpha=0.01).central_path(waypoint)
+    path = CentralPath(Objective(X, y, loss, alpha=0.01), waypoint)
     assert not path.params.any()
 
 
@@ -243,7 +243,7 @@ def test_folds_of_the_temperature_begin_at_the_waypoint(loss, monkeypatch):
         seen.append((params, options["state"]))
         return solve(objective, params, **options)
 
-    monkeypatch.setattr("skgradlinear._objective.fold_logits", followed)
+    monkeypatch.setattr("skgradlinear.estimators._svm.fold_logits", followed)
     monkeypatch.setattr("skgradlinear.estimators._svm.solve", watched)
     X, y, _ = blobs(3, n_rows=900)
     LinearSVMClassifier(alpha=0.01, loss=loss).fit(X, y)
@@ -279,7 +279,7 @@ def test_paths_of_folds_lead_to_their_solutions(loss, n_classes, fit_intercept, 
     waypoint = interior_point(objective, tol=1e-6).state.waypoint
     kept = [np.arange(len(X)) % 5 != k for k in range(5)]
     monkeypatch.setattr("skgradlinear._central_path._folds.MAX_TOGETHER", together * len(X) * objective.shape[1])
-    found = list(objective.fold_logits(waypoint, kept, weight, moment_weight, 1e-8, (0, 60)))
+    found = list(fold_logits(objective, waypoint, kept, weight, moment_weight, 1e-8, (0, 60)))
     used = weight > 0
     for logits, rows in zip(found, kept, strict=True):
         alone = objective.restricted(rows, weight, moment_weight)
@@ -354,18 +354,18 @@ def test_indicator_rows_are_separate_problems():
 def test_it_is_the_default_of_few_columns_only():
     X, y, _ = blobs(3)
     for loss in (WestonWatkinsHinge(), CrammerSingerHinge()):
-        assert Objective(X, y, loss, alpha=0.1).suits_central_path
-        assert not Objective(np.ones((300, 150)), np.arange(300) % 3, loss, alpha=0.1, n_outputs=60).suits_central_path
+        assert CentralPath.suits(Objective(X, y, loss, alpha=0.1))
+        assert not CentralPath.suits(Objective(np.ones((300, 150)), np.arange(300) % 3, loss, alpha=0.1, n_outputs=60))
     # A row couples all of its classes: a Hessian costs more, and is worth it for fewer rows.
     many, labels = np.ones((2_000, 30)), np.arange(2_000) % 10
-    assert Objective(many, labels, WestonWatkinsHinge(), alpha=0.1).suits_central_path
-    assert not Objective(many, labels, CrammerSingerHinge(), alpha=0.1).suits_central_path
-    assert not Objective(sp.csr_array(X), y, WestonWatkinsHinge(), alpha=0.1, standardize=False).suits_central_path
+    assert CentralPath.suits(Objective(many, labels, WestonWatkinsHinge(), alpha=0.1))
+    assert not CentralPath.suits(Objective(many, labels, CrammerSingerHinge(), alpha=0.1))
+    assert not CentralPath.suits(Objective(sp.csr_array(X), y, WestonWatkinsHinge(), alpha=0.1, standardize=False))
     # Outputs that are apart have a path only where rows are so few that these can mostly be separated.
     for loss in (OneVsRestHinge(), OneVsRestSquaredHinge()):
-        assert not Objective(X, y, loss, alpha=0.1).suits_central_path
-        assert Objective(X[:10], y[:10], loss, alpha=0.1).suits_central_path
-        assert not Objective(np.ones((10, 2_000)), y[:10], loss, alpha=0.1).suits_central_path
+        assert not CentralPath.suits(Objective(X, y, loss, alpha=0.1))
+        assert CentralPath.suits(Objective(X[:10], y[:10], loss, alpha=0.1))
+        assert not CentralPath.suits(Objective(np.ones((10, 2_000)), y[:10], loss, alpha=0.1))
     for loss, multi_class in (
         ("hinge", "weston_watkins"),
         ("hinge", "crammer_singer"),
@@ -382,7 +382,7 @@ def test_it_is_the_default_of_squared_hinges_of_few_rows():
 
         def suits(n_rows, n_columns, loss=loss):
             objective = Objective(np.ones((n_rows, n_columns)), np.arange(n_rows) % 3, loss, alpha=0.1)
-            return objective.suits_central_path
+            return CentralPath.suits(objective)
 
         assert suits(150, 4) == few
         # Few Newton steps on the loss itself lead to the solution.
@@ -392,7 +392,7 @@ def test_it_is_the_default_of_squared_hinges_of_few_rows():
         assert not suits(310, 150)
         # Without a penalty there is no path.
         free = Objective(np.eye(6), np.arange(6) % 3, loss, alpha=0.0)
-        assert not free.suits_central_path
+        assert not CentralPath.suits(free)
         assert solve(free, max_iter=1).n_iter <= 1
 
 
@@ -408,7 +408,7 @@ def test_squared_hinges_that_take_many_steps_go_on_along_the_path(dtype):
         return solve(objective, tol=1e-4, callback=lambda i, _: seen.append(i.n_iter) and False, **options)
 
     objective = Objective(X, y, WestonWatkinsSquaredHinge(), alpha=1e-6)
-    assert not objective.suits_central_path
+    assert not CentralPath.suits(objective)
     result = solution()
     alone = subspace_newton(objective.in_float64(), tol=1e-4)
     assert result.status is Status.CONVERGED
@@ -504,7 +504,7 @@ def test_bounds_hold_where_the_best_bias_is_hundreds_away(seed):
     objective = Objective(X, y, OneVsRestHinge(), alpha=2e-8, n_outputs=5)
     found = recentred(objective, tol=1e-3, max_iter=60)
     assert np.abs(found.params[-1]).max() > 500
-    path = objective.central_path()
+    path = CentralPath(objective)
     for _ in range(12):
         path.assess()
         assert path.bound <= found.value
@@ -527,7 +527,7 @@ def test_duals_of_no_problem_prove_no_more_than_others(loss, n_classes):
     X, y, weight = blobs(n_classes)
     objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight)
     path = interior_point(objective, tol=1e-8)
-    wild = objective.central_path()
+    wild = CentralPath(objective)
     wild.compare(path.params, 3 * np.random.default_rng(0).standard_normal(path.state.dual.shape))
     assert wild.bound <= path.value
 
@@ -546,7 +546,7 @@ def test_bounds_hold_for_extreme_rows(loss, log_alpha, seed):
     weight = 10.0 ** random.integers(-6, 7, 20)
     objective = Objective(X, y, loss, alpha=10.0**log_alpha, sample_weight=weight, n_outputs=5)
     lowest = min(solve(objective, tol=1e-6, max_iter=200).value, otherwise(objective, tol=1e-3, max_iter=60).value)
-    path = objective.central_path()
+    path = CentralPath(objective)
     for _ in range(40):
         path.assess()
         assert path.bound <= lowest * (1 + 1e-12)
@@ -558,7 +558,7 @@ def test_bounds_hold_for_extreme_rows(loss, log_alpha, seed):
 def test_curvature_is_the_slope_of_the_duals_on_the_path(case):
     """``min xi - m sum log(xi - u_e)``, or with ``xi^2``, has the gradient ``p = m / (xi - u)`` in ``u``, slope H."""
     X, y, _ = blobs(case[1], n_rows=6)
-    path = Objective(X, y, case[0], alpha=0.1).central_path()
+    path = CentralPath(Objective(X, y, case[0], alpha=0.1))
     random = np.random.default_rng(5)
     barrier = 0.3
     squared = case in SQUARED
@@ -591,7 +591,7 @@ def test_curvature_is_the_slope_of_the_duals_on_the_path(case):
 
 def test_a_row_that_is_nearly_all_of_one_class_keeps_its_small_curvatures():
     X, y, _ = blobs(3, n_rows=6)
-    domain = Objective(X, y, CrammerSingerHinge(), alpha=0.1).central_path().domain
+    domain = CentralPath(Objective(X, y, CrammerSingerHinge(), alpha=0.1)).domain
     curvature = np.array([[1e14], [2e-9], [3e-9]])
     response = domain.response(curvature, np.array([[0.7], [0.2], [1.1]]), np.zeros((3, 1, 1)))
     assert_allclose(response[:, 0], [1e-9 - 1.2e-9, -1e-9, 1.2e-9], rtol=1e-9)
@@ -600,7 +600,7 @@ def test_a_row_that_is_nearly_all_of_one_class_keeps_its_small_curvatures():
 @each_hinge
 def test_a_system_is_that_of_every_row(loss, n_classes):
     X, y, weight = blobs(n_classes, n_rows=12, n_columns=3)
-    path = Objective(X, y, loss, alpha=0.1, sample_weight=weight).central_path()
+    path = CentralPath(Objective(X, y, loss, alpha=0.1, sample_weight=weight))
     random = np.random.default_rng(7)
     path.dual = path.domain.start(path.form.offsets)
     path.room = np.exp(random.standard_normal(path.dual.shape))

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from zoo import PUBLIC
 
 from skgradlinear import LinearSVMClassifier, Objective, SigmoidClassifier, SoftmaxClassifier
+from skgradlinear._central_path import CentralPath
 from skgradlinear._rotation import Rotation
 from skgradlinear.losses import OneVsRestHinge, SoftmaxLoss
 from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve
@@ -30,7 +31,7 @@ def wide(loss, *, dtype=np.float64, n_rows=30, n_columns=500, seed=0, **options)
 @pytest.mark.parametrize("standardize", [True, False])
 def test_it_is_the_same_objective(loss, fit_intercept, standardize):
     objective = wide(loss, fit_intercept=fit_intercept, standardize=standardize)
-    rotation = objective.rotation()
+    rotation = Rotation(objective)
     random = np.random.default_rng(1)
     rotated = random.standard_normal(rotation.objective.shape)
     params = rotation.back(rotated)
@@ -48,7 +49,7 @@ def test_it_is_the_same_objective(loss, fit_intercept, standardize):
 
 def test_rows_of_float32_are_rotated_in_float64():
     objective = wide(SoftmaxLoss(), dtype=np.float32)
-    rotation = objective.rotation()
+    rotation = Rotation(objective)
     rotated = np.random.default_rng(1).standard_normal(rotation.objective.shape)
     logits = objective.in_float64().logits(rotation.back(rotated))
     assert_allclose(rotation.objective.logits(rotated), logits, rtol=0, atol=1e-13 * np.abs(logits).max())
@@ -71,14 +72,14 @@ def test_the_solution_is_certified_for_the_columns(loss, dtype, monkeypatch):
 
 
 def test_few_rows_of_many_columns_are_rotated():
-    assert wide(SoftmaxLoss()).rotation() is not None
-    assert wide(SoftmaxLoss(), n_columns=59).rotation() is None
-    assert wide(SoftmaxLoss(), alpha=0.0).rotation() is None
-    assert Objective(sp.csr_array(np.eye(4, 9)), np.arange(4) % 2, SoftmaxLoss(), alpha=1.0).rotation() is None
+    assert Rotation.suits(wide(SoftmaxLoss()))
+    assert not Rotation.suits(wide(SoftmaxLoss(), n_columns=59))
+    assert not Rotation.suits(wide(SoftmaxLoss(), alpha=0.0))
+    assert not Rotation.suits(Objective(sp.csr_array(np.eye(4, 9)), np.arange(4) % 2, SoftmaxLoss(), alpha=1.0))
     # The steps of a central path are short enough without a rotation, and shorter with one.
     narrow = wide(OneVsRestHinge(), n_columns=100)
-    assert narrow.suits_central_path
-    assert narrow.rotation() is not None
+    assert CentralPath.suits(narrow)
+    assert Rotation.suits(narrow)
 
 
 @pytest.mark.parametrize("model", [SoftmaxClassifier, SigmoidClassifier, LinearSVMClassifier])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skgradlinear import LinearSVMClassifier, Objective
+from skgradlinear._central_path import CentralPath
 from skgradlinear._separate_hinges import SeparateHinges, _hinges
 from skgradlinear._separate_hinges._outputs import Output
 from skgradlinear._separate_hinges._rows import KeptDenseRows, KeptSparseRows
@@ -58,7 +59,7 @@ def test_what_a_step_carries_along_stays_true(loss, fit_intercept):
     X, y, weight = blobs(3)
     weight[::7] = 0
     objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight, fit_intercept=fit_intercept)
-    hinges = objective.separate_hinges(None, None)
+    hinges = SeparateHinges(objective)
     design = objective.standardization.apply(X)[weight > 0]
     if fit_intercept:
         design = np.column_stack([design, np.ones(len(design))])
@@ -84,7 +85,7 @@ def test_a_search_ends_where_the_smoothed_loss_is_nearly_flat(loss):
     """And on the way down: the loss is convex."""
     X, y, _ = blobs(2)
     objective = Objective(X, y, loss, alpha=0.01)
-    hinges = objective.separate_hinges(None, None)
+    hinges = SeparateHinges(objective)
     for _ in range(6 if objective.non_smooth else 3):
         (output,) = hinges.outputs
         centre, mu, before = output.centre.copy(), output.mu, output.params
@@ -240,11 +241,11 @@ def _inverse(rows, active):
 def test_it_is_for_few_dense_columns_and_sparse_rows():
     X, y, _ = blobs(3)
     for loss in LOSSES:
-        assert Objective(X, y, loss, alpha=0.1).has_separate_hinges
-        assert not Objective(X, y, loss, alpha=0.1, standardize=False).with_alpha(0.0).has_separate_hinges
-        assert Objective(sp.csr_array(X), y, loss, alpha=0.1, standardize=False).has_separate_hinges
-        assert not Objective(np.ones((120, 400)), y, loss, alpha=0.1).has_separate_hinges
-    assert not Objective(X, y, WestonWatkinsHinge(), alpha=0.1).has_separate_hinges
+        assert SeparateHinges.suits(Objective(X, y, loss, alpha=0.1))
+        assert not SeparateHinges.suits(Objective(X, y, loss, alpha=0.1, standardize=False).with_alpha(0.0))
+        assert SeparateHinges.suits(Objective(sp.csr_array(X), y, loss, alpha=0.1, standardize=False))
+        assert not SeparateHinges.suits(Objective(np.ones((120, 400)), y, loss, alpha=0.1))
+    assert not SeparateHinges.suits(Objective(X, y, WestonWatkinsHinge(), alpha=0.1))
 
 
 @each_loss
@@ -268,7 +269,7 @@ def test_rows_that_prove_something_are_not_rounded(loss):
     objective = Objective(X, y, loss, alpha=0.1)
     design = np.column_stack([objective.standardization.apply(X), np.ones(len(X))])
     separate = isinstance(loss, OneVsRestHinge)
-    rows = KeptDenseRows(objective, np.arange(len(y))).rows if separate else objective.central_path().columns.T
+    rows = KeptDenseRows(objective, np.arange(len(y))).rows if separate else CentralPath(objective).columns.T
     assert np.array_equal(rows, design)
 
 
@@ -300,7 +301,7 @@ def test_what_takes_many_steps_goes_on_along_the_path(loss, monkeypatch):
 def test_what_takes_many_steps_and_has_no_path_goes_on_with_all_outputs_together(loss, dtype, monkeypatch):
     X, y, _ = blobs(3, spread=0.3)
     objective = Objective(sp.csr_array(X.astype(dtype)), y, loss, alpha=1e-2, standardize=False)
-    assert not objective.has_way_out
+    assert not CentralPath.suits(objective, separable=True)
     seen = []
 
     def watched(**options):
@@ -358,9 +359,7 @@ def test_solver_objects_and_estimators_take_the_same_way():
 def test_rows_are_kept_once(monkeypatch):
     """In the order of the products with them, however many outputs there are."""
     X, y, _ = blobs(4)
-    rows = {
-        id(output.rows.rows) for output in Objective(X, y, LOSSES[0], alpha=0.1).separate_hinges(None, None).outputs
-    }
+    rows = {id(output.rows.rows) for output in SeparateHinges(Objective(X, y, LOSSES[0], alpha=0.1)).outputs}
     assert len(rows) == 1
     monkeypatch.setattr(_hinges, "MAX_ENTRIES", X.size)
-    assert not Objective(X, y, LOSSES[0], alpha=0.1).has_separate_hinges
+    assert not SeparateHinges.suits(Objective(X, y, LOSSES[0], alpha=0.1))

@@ -25,8 +25,10 @@ from zoo import (
 )
 
 from skgradlinear import Objective, _rows
+from skgradlinear._central_path import CentralPath
 from skgradlinear._evaluation import Direction
 from skgradlinear._preconditioner import Blocks
+from skgradlinear._separate_hinges import SeparateHinges
 from skgradlinear.losses import CrammerSingerHinge, OneVsRestHinge, SigmoidLoss, SoftmaxLoss, WestonWatkinsHinge
 from skgradlinear.solvers import (
     Centre,
@@ -338,8 +340,8 @@ def test_results_are_immutable() -> None:
 def test_auto_picks_a_solver_that_fits(name: str) -> None:
     objective = random_problem(PUBLIC[name])
     coupled, apart = name in ("ww", "cs", "ww_squared"), name in ("ovr", "ovr_squared")
-    assert objective.suits_central_path == coupled
-    assert objective.has_separate_hinges == apart
+    assert CentralPath.suits(objective) == coupled
+    assert SeparateHinges.suits(objective) == apart
     chosen = "interior_point" if coupled else "recentred" if name == "ovr" else "subspace_newton"
     assert np.array_equal(solve(objective).params, solve(objective, solver=chosen).params)
 

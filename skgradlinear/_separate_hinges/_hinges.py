@@ -64,7 +64,7 @@ class SeparateHinges:
         """Whether the problem is of this kind, and of a shape for which Newton steps of single outputs are cheap."""
         order = objective.shape[0]
         cheap = not objective.rows.dense or (len(objective.weight) * order <= MAX_ENTRIES and order <= MAX_ORDER)
-        return bool(cheap and objective.alpha and type(objective.loss) in OUTPUTS)
+        return bool(cheap and objective.may_separate and objective.alpha and type(objective.loss) in OUTPUTS)
 
     @property
     def value(self) -> float:

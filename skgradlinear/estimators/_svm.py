@@ -10,7 +10,9 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from .. import _calibration
+from .._central_path import CentralPath, fold_logits
 from .._objective import Objective
+from .._rotation import Rotation
 from .._validation import Problem, check_folds, check_option
 from ..losses import (
     CrammerSingerHinge,
@@ -293,7 +295,7 @@ class LinearSVMClassifier(StreamingClassifier):
         if middle is not None and not isinstance(middle, Halfway):
             share = PATH_SHARE * self._strictness
             steps = int(STEPS_SHARE * result.n_iter), self.max_iter
-            found, middle = objective.fold_logits(middle, kept, *weights, share, steps), None
+            found, middle = fold_logits(objective, middle, kept, *weights, share, steps), None
         for rows, logits in zip(kept, found, strict=True):
             if logits is None:
                 logits = self._logits_of_fold(objective, objective.restricted(rows, *weights), result, middle)
@@ -330,9 +332,9 @@ class LinearSVMClassifier(StreamingClassifier):
     def _forgets(self, objective: Objective, solver: str | Solver) -> bool:
         """Whether a solver takes back what the solution of all rows knows of those that a fold leaves out."""
         # A path does not begin at a point, and of a first-order method only the penalty takes anything back, slowly.
-        if isinstance(solver, (InteriorPoint, FirstOrder)) or (solver == "auto" and objective.suits_central_path):
+        if isinstance(solver, (InteriorPoint, FirstOrder)) or (solver == "auto" and CentralPath.suits(objective)):
             return False
-        return not objective.suits_rotation and (self._is_newton(solver) or self._determined(objective))
+        return not Rotation.suits(objective) and (self._is_newton(solver) or self._determined(objective))
 
     @staticmethod
     def _is_newton(solver: str | Solver) -> bool:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._central_path import CentralPath, Waypoint
 from ._centre import FIRST_MU, Centre, check_state
 from ._result import Array, Callback, History, Result, Status, check_limits
 
 if TYPE_CHECKING:
-    from .._central_path import Waypoint
     from .._objective import Objective
 
 # A path that has come no nearer to its end in so many steps, or is not there after so many, leads nowhere in this
@@ -85,7 +85,7 @@ def interior_point(
     """
     check_limits(objective, tol, max_iter)
     check_state(state, objective)
-    path = objective.central_path(None if isinstance(state, Centre) else state)
+    path = CentralPath(objective, None if isinstance(state, Centre) else state)
     history = History(callback)
     status = Status.MAX_ITER
     best, found = np.inf, path.params

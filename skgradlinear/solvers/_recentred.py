@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._separate_hinges import SeparateHinges
 from ._centre import FIRST_MU, HALFWAY, Centre, Halfway, check_state
 from ._result import PATIENCE, Array, Callback, History, Result, Status, check_kinks, check_limits, stalled
 from ._separate import separately
@@ -98,7 +99,7 @@ def recentred(
     check_state(state, objective)
     if isinstance(state, Halfway):
         params, state = state.params_of(objective), state.centre
-    if objective.has_separate_hinges:
+    if SeparateHinges.suits(objective):
         return separately(objective, params, tol, max_iter, callback, state)
     # What begins at a solution has no way to be in the middle of.
     anew = params is None

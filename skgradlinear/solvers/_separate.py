@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._separate_hinges import SeparateHinges
 from ._centre import HALFWAY, Centre, Halfway
 from ._result import Array, Callback, History, Result, Status, stalled
 
@@ -24,7 +25,7 @@ def separately(
     A step is one of each output that is not at its end. See `skgradlinear._separate_hinges`.
     """
     start = None if params is None else objective.shaped(params)
-    hinges = objective.separate_hinges(start, None if state is None else state.dual)
+    hinges = SeparateHinges(objective, start, None if state is None else state.dual)
     history = History(callback)
     status = Status.MAX_ITER
     waypoint = None if state is None else state.waypoint

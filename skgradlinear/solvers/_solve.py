@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._central_path import CentralPath
+from .._rotation import Rotation
+from .._separate_hinges import SeparateHinges
 from ._centre import Centre
 from ._interior_point import interior_point
 from ._lbfgs import LBFGS
@@ -15,7 +18,6 @@ from ._subspace_newton import subspace_newton
 
 if TYPE_CHECKING:
     from .._objective import Objective
-    from .._rotation import Rotation
 
 
 class SubspaceNewton(Solver):
@@ -49,7 +51,7 @@ class SubspaceNewton(Solver):
             check_integer("memory of SubspaceNewton", self.memory, 0)
 
     def is_exact(self, objective: Objective) -> bool:
-        return objective.has_separate_hinges
+        return SeparateHinges.suits(objective)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return subspace_newton(
@@ -93,7 +95,7 @@ class Recentred(Solver):
         check_integer("memory of Recentred", self.memory, 0)
 
     def is_exact(self, objective: Objective) -> bool:
-        return objective.has_separate_hinges
+        return SeparateHinges.suits(objective)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return recentred(
@@ -230,9 +232,8 @@ def solve(
     options = Options(tol, max_iter, random_state, callback, state, certified)
     if isinstance(solver, str) and solver == "auto":
         check_limits(objective, tol, max_iter)
-        rotation = objective.rotation()
-        if rotation is not None:
-            draft = _rotated(rotation, params, options)
+        if Rotation.suits(objective):
+            draft = _rotated(Rotation(objective), params, options)
             if draft.status in (Status.MAX_ITER, Status.INTERRUPTED) or draft.measure <= tol:
                 return draft
             # Rounding, of the rotation or of the way back: the original problem has the last word.
@@ -267,16 +268,18 @@ def _rotated(rotation: Rotation, params: Array | None, options: Options) -> Resu
 
 def _solved(objective: Objective, params: Array | None, options: Options) -> Result:
     """The solution by the solver that suits the problem."""
-    if objective.suits_central_path:
+    if CentralPath.suits(objective):
         return SOLVERS["interior_point"].solve(objective, params, **vars(options))
     solver = SOLVERS["recentred" if objective.non_smooth else "subspace_newton"]
-    many = MANY_SEPARATE_STEPS if objective.has_separate_hinges else MANY_STEPS
-    if not (objective.has_way_out or objective.has_separate_hinges) or options.max_iter <= many:
+    apart = SeparateHinges.suits(objective)
+    way_out = (apart or not objective.non_smooth) and CentralPath.suits(objective, separable=True)
+    many = MANY_SEPARATE_STEPS if apart else MANY_STEPS
+    if not (way_out or apart) or options.max_iter <= many:
         return solver.solve(objective, params, **vars(options))
     draft = solver.solve(objective, params, **vars(replace(options, max_iter=many)))
     if draft.status in (Status.CONVERGED, Status.INTERRUPTED):
         return draft
-    if not objective.has_way_out:
+    if not way_out:
         # Steps of all outputs together remember earlier ones.
         rest = objective.in_float64().with_outputs_together()
         return solver.solve(rest, draft.params, **vars(options.after(draft))).after(draft)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._separate_hinges import SeparateHinges
 from ._result import Array, Callback, History, Result, Status, check_limits, check_smooth, stalled
 from ._separate import separately
 
@@ -84,7 +85,7 @@ def subspace_newton(
     """
     check_smooth("'subspace_newton'", objective)
     check_limits(objective, tol, max_iter)
-    if objective.has_separate_hinges:
+    if SeparateHinges.suits(objective):
         return separately(objective, params, tol, max_iter, callback, None)
     directions = objective.directions(random_state)
     memory = directions.memory if memory is None else memory

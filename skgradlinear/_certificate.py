@@ -156,15 +156,20 @@ class BiasReach:
     @classmethod
     def of(cls, objective: Objective) -> Self:
         """The reach of an objective."""
-        own, others = objective.label_mass
+        own, others = objective.mean_loss.label_mass
         coupled = objective.shift_invariant
         # The smaller share says more of how far away a bias can be; classes have but the one side of their own rows.
         share = own if coupled else np.minimum(own, others)
         unused = share <= LEAST_SHARE
         some = bool(unused.any())
         inverse = 1 / np.where(unused, 1.0, share)
-        longest = objective.longest_row if some and coupled else None
-        return cls(inverse, np.sqrt(objective.spread * inverse), unused if some else None, longest)
+        endless = some and coupled
+        if objective.reweighted or endless:
+            squares = _squares(objective)
+        # The weights of the moments are those of the loss mostly.
+        spread = float(objective.weight @ squares) if objective.reweighted else objective.logit_variance
+        longest = float(np.sqrt(squares[objective.weight > 0].max())) if endless else None
+        return cls(inverse, np.sqrt(spread * inverse), unused if some else None, longest)
 
     def __call__(self, value: float, distance: float) -> Array:
         """How far the best bias can be from zero, or below the largest, shape (K,); weights are `distance` apart."""
@@ -175,6 +180,16 @@ class BiasReach:
                 endless += float(reach[~self.unused].max()) + distance * self.longest_row
             reach[self.unused] = endless
         return reach
+
+
+def _squares(objective: Objective) -> Array:
+    """Upper bounds on ``||z_i||^2``, shape (n,)."""
+    units = objective.standardization
+    squares = objective.rows.squares(units.mean, units.inverse_scale)
+    # Differences of sparse rows may have lost this much to rounding, which is given back.
+    centre = units.residual * units.inverse_scale
+    rounding: Array = 8 * np.finfo(objective.dtype).eps * (squares + float(centre @ centre))
+    return squares + rounding
 
 
 def dual_value(objective: Objective, dual: Callable[[slice], Array], value: float, bias: Array) -> float:

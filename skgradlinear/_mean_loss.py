@@ -14,7 +14,7 @@ import numpy as np
 
 from ._threads import mapped, parts
 from .losses import Loss, SmoothedLoss
-from .losses._base import Array, Curvature, Indices, Labels
+from .losses._base import Array, Curvature, Indices, Labels, checked_integers
 
 # Entries of a group: a megabyte in float32.
 GROUP_ENTRIES = 1 << 18
@@ -34,6 +34,50 @@ class MeanLoss:
         self.y = y
         self.weight = weight
         self.n_outputs = n_outputs
+
+    def with_loss(self, loss: Loss) -> MeanLoss:
+        """The mean of another loss of the same logits."""
+        return MeanLoss(loss, self.y, self.weight, self.n_outputs)
+
+    def weighted(self, weight: Array) -> MeanLoss:
+        """The mean with other weights of the rows, taken as they are."""
+        return MeanLoss(self.loss, self.y, weight, self.n_outputs)
+
+    def take(self, indices: Indices, factor: float = 1.0) -> MeanLoss:
+        """The mean over some of the rows, whose weights are multiplied by a factor."""
+        return MeanLoss(self._part(indices), self.y[indices], self.weight[indices] * factor, self.n_outputs)
+
+    @cached_property
+    def mass_of_labels(self) -> Array:
+        """Weight of the rows of each class, of which there are two where one output tells them apart."""
+        n_labels = max(self.n_outputs, 2)
+        mass: Array = np.bincount(checked_integers(self.y, n_labels), self.weight, n_labels).astype(np.float64)
+        return mass
+
+    @cached_property
+    def label_mass(self) -> tuple[Array, Array]:
+        """Weight of each output's own rows, shape (K,), and of all other rows."""
+        if self.y.ndim == 2:
+            return self.weight @ self.y, self.weight @ (1 - self.y)
+        mass = self.mass_of_labels
+        # Sums without the output's own rows: a difference would lose the weight of rare ones.
+        others = np.where(np.eye(len(mass), dtype=bool), 0.0, mass).sum(axis=1)
+        first = len(mass) - self.n_outputs
+        return mass[first:], others[first:]
+
+    @property
+    def row_per_label(self) -> MeanLoss:
+        """The mean with all rows of a label as one, for equal logits of all; itself if the loss tells rows apart."""
+        if self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre) > 0):
+            return self
+        mass = self.mass_of_labels
+        return MeanLoss(self.loss, np.arange(len(mass)), mass, self.n_outputs)
+
+    @cached_property
+    def at_zero(self) -> float:
+        """The mean loss of zero logits."""
+        alike = self.row_per_label
+        return alike.value(np.zeros((len(alike.weight), self.n_outputs)))
 
     def over_groups(self, function: Callable[[slice], T], width: int = 1) -> Iterator[T]:
         """The function's results for groups of rows, in order; see `skgradlinear._threads.mapped`.

@@ -35,7 +35,7 @@ from ._standardization import Moments, Standardization
 from ._subspace import Subspace
 from ._threads import totals
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
-from .losses._base import Array, Indices, Labels, Mask, checked_integers
+from .losses._base import Array, Indices, Labels, Mask
 
 # A start's bias is good enough when the l1 norm of its gradient is this; float32 sums have no more digits.
 START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
@@ -205,27 +205,16 @@ class Objective:
         if not np.isfinite(self.standardization.deviation).all():
             raise ValueError("the variance of a column of X overflows; divide the column by a large constant first.")
         self.rows = rows.with_pivot(self.standardization.pivot)
-        self.y = y
-        self.loss = loss
         self.total_weight = float(weight.sum())
-        self.weight = weight / self.total_weight
         self.moments = moments
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.shape = (X.shape[1] + 1, _count_outputs(y, loss) if n_outputs is None else n_outputs)
-        self._row_weight = self.weight.astype(rows.dtype)[:, None]
+        self.mean_loss = MeanLoss(loss, y, weight / self.total_weight, self.shape[1])
 
     def _with(self, **changes: Any) -> Self:
         other = copy.copy(self)
-        for name in (
-            "bias_reach",
-            "label_mass",
-            "loss_at_zero",
-            "longest_row",
-            "mass_of_labels",
-            "mean_loss",
-            "spread",
-        ):
+        for name in ("_row_weight", "bias_reach"):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
@@ -236,7 +225,7 @@ class Objective:
 
     def with_loss(self, loss: Loss) -> Self:
         """The same objective with another loss of the same logits; rows are shared."""
-        return self._with(loss=loss)
+        return self._with(mean_loss=self.mean_loss.with_loss(loss))
 
     def with_outputs_together(self) -> Self:
         """The same objective, whose outputs take all steps together; rows are shared."""
@@ -262,14 +251,14 @@ class Objective:
 
         Weights stay relative to the total of all rows, whose share in number is all that they are scaled by.
         """
-        changes = self._weighted(self.weight[indices] * (len(self.weight) / len(indices)))
-        return self._with(rows=self.rows.take(indices), y=self.y[indices], loss=self.loss.part(indices), **changes)
+        mean_loss = self.mean_loss.take(indices, len(self.weight) / len(indices))
+        return self._with(rows=self.rows.take(indices), mean_loss=mean_loss)
 
     def without_rows(self, indices: Indices) -> Self:
         """The objective as all rows but some estimate it; these stay, without a weight."""
         weight = self.weight * (len(self.weight) / (len(self.weight) - len(indices)))
         weight[indices] = 0.0
-        return self._with(**self._weighted(weight))
+        return self._with(mean_loss=self.mean_loss.weighted(weight))
 
     def on_standardized(self, rows: Array) -> Self:
         """The same objective on other rows, taken for standardized ones as they are."""
@@ -288,19 +277,31 @@ class Objective:
         )
         return other.with_alpha(self.alpha)
 
-    def _weighted(self, weight: Array) -> dict[str, Array]:
-        return {"weight": weight, "_row_weight": weight.astype(self.dtype)[:, None]}
-
     def in_float64(self) -> Self:
         """The same objective computed in float64, block by block; rows are shared."""
         if self.dtype == np.float64:
             return self
-        other = self._with(rows=self.rows.astype(np.dtype(np.float64)), _row_weight=self.weight[:, None])
-        # None of these is computed in the precision of the rows.
-        for name in ("label_mass", "loss_at_zero", "mass_of_labels"):
-            if name in self.__dict__:
-                other.__dict__[name] = self.__dict__[name]
-        return other
+        return self._with(rows=self.rows.astype(np.dtype(np.float64)))
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of a row."""
+        return self.mean_loss.loss
+
+    @property
+    def y(self) -> Labels:
+        """Labels of the rows."""
+        return self.mean_loss.y
+
+    @property
+    def weight(self) -> Array:
+        """Weights of the rows, which sum to one."""
+        return self.mean_loss.weight
+
+    @cached_property
+    def _row_weight(self) -> Array:
+        """These as a column, in the precision of the rows."""
+        return self.weight.astype(self.dtype, copy=False)[:, None]
 
     @property
     def dtype(self) -> np.dtype:
@@ -333,62 +334,15 @@ class Objective:
         about_centre = moments.variance + (moments.mean - standardization.mean) ** 2
         return np.append(about_centre * standardization.inverse_scale**2, float(self.fit_intercept))
 
-    @cached_property
-    def spread(self) -> float:
-        """``sum_i w_i ||z_i||^2`` with the weights of the loss."""
-        if not self.reweighted:
-            return self.logit_variance
-        standardization, weight = self.standardization, self._row_weight
-        mean = standardization.mean - standardization.pivot
-        squares = self.rows.pull_squares(weight)[:, 0] - 2 * mean * self.rows.pull(weight)[:, 0] + mean**2
-        # Differences of large sums: what rounding may have taken is given back, as this is an upper bound.
-        rounding = 8 * np.finfo(self.dtype).eps * (np.abs(squares) + mean**2)
-        return float((np.maximum(squares, 0) + rounding) @ standardization.inverse_scale**2)
-
-    @cached_property
-    def longest_row(self) -> float:
-        """The largest ``||z_i||`` of a row with a weight."""
-        longest = 0.0
-        for where, block in self.rows.dense_blocks():
-            rows = self.standardization.apply(block)[self.weight[where] > 0]
-            longest = max(longest, float(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64).max(initial=0.0))))
-        return longest
-
-    @cached_property
-    def mean_loss(self) -> MeanLoss:
-        """The weighted mean of the rows' losses as a function of their logits."""
-        return MeanLoss(self.loss, self.y, self.weight, self.shape[1])
-
-    @cached_property
+    @property
     def loss_at_zero(self) -> float:
         """Weighted mean loss of zero logits: the scale of what can be gained."""
-        if self._tells_rows_apart:
-            return self.mean_loss.value(np.zeros((len(self.weight), self.shape[1])))
-        mass = self.mass_of_labels
-        return float(mass @ self.loss.value(np.zeros((len(mass), self.shape[1])), np.arange(len(mass))))
+        return self.mean_loss.at_zero
 
     @cached_property
     def bias_reach(self) -> BiasReach:
         """How far the best bias can be, by the value that some model has and the length of its weights."""
         return BiasReach.of(self)
-
-    @cached_property
-    def label_mass(self) -> tuple[Array, Array]:
-        """Weight of each output's own rows, shape (K,), and of all other rows."""
-        if self.y.ndim == 2:
-            return self.weight @ self.y, self.weight @ (1 - self.y)
-        mass = self.mass_of_labels
-        # Sums without the output's own rows: a difference would lose the weight of rare ones.
-        others = np.where(np.eye(len(mass), dtype=bool), 0.0, mass).sum(axis=1)
-        first = len(mass) - self.shape[1]
-        return mass[first:], others[first:]
-
-    @cached_property
-    def mass_of_labels(self) -> Array:
-        """Weight of the rows of each class, of which there are two where one output tells them apart."""
-        n_labels = max(self.shape[1], 2)
-        mass: Array = np.bincount(checked_integers(self.y, n_labels), self.weight, n_labels).astype(np.float64)
-        return mass
 
     def zeros(self) -> Array:
         """Parameters of the zero model, shape (d + 1, K)."""
@@ -511,8 +465,8 @@ class Objective:
         if self.loss.sparse_curvature:
             active: Indices = np.concatenate(list(self.mean_loss.over_groups(with_curvature)))
             if len(active) <= MAX_TAKEN_SHARE * len(self.weight):
-                weights = {"weight": self.weight[active], "_row_weight": self._row_weight[active]}
-                part, chosen = self._with(rows=self.rows.take(active), **weights), active
+                part = self._with(rows=self.rows.take(active), mean_loss=self.mean_loss.take(active))
+                chosen = active
         curvature = point.curvature(chosen)
 
         def product(direction: Array) -> Array:
@@ -608,30 +562,14 @@ class Objective:
         logits[:] = constant[-1]
         return self.evaluate(constant, logits, formed=True)
 
-    @property
-    def _tells_rows_apart(self) -> bool:
-        """Whether rows with one label and the same logits can have different losses."""
-        return self.y.ndim == 2 or (isinstance(self.loss, SmoothedLoss) and np.ndim(self.loss.centre) > 0)
-
-    @property
-    def _row_per_label(self) -> Self:
-        """The objective with all rows of a label as one, for equal logits of all; itself if a loss tells rows apart.
-
-        Its rows are no rows of X.
-        """
-        if self._tells_rows_apart:
-            return self
-        mass = self.mass_of_labels
-        return self._with(y=np.arange(len(mass)), **self._weighted(mass))
-
     def _best_constant(self) -> Array:
         """The best bias of zero weights."""
         if self.y.ndim == 1 and self.fit_intercept:
-            own, others = self.label_mass
+            own, others = self.mean_loss.label_mass
             known = self.loss.best_constant(own, others) if own.all() and others.all() else None
             if known is not None:
                 return known
-        alike = self._row_per_label
+        alike = self._with(mean_loss=self.mean_loss.row_per_label)
         logits = np.zeros((len(alike.weight), self.shape[1]), self.dtype, order="F")
         best: Array = alike.with_best_bias(alike.evaluate(self.zeros(), logits)).params[-1]
         return best

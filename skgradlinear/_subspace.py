@@ -99,6 +99,7 @@ class Subspace:
             return _Place(coefficients, origin.loss, origin.loss, self._shared(gradient))
 
         def shares(rows: slice) -> tuple[float, Array]:
+            dlogits: Array
             if at_origin:
                 loss, dlogits = 0.0, origin.dlogits(rows) * objective._row_weight[rows]
             else:

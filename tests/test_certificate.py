@@ -232,8 +232,10 @@ def test_spread_counts_rows_as_the_loss_does(far: float) -> None:
         n_outputs=1,
         reweighted=True,
     )
-    assert problem.spread == pytest.approx(weight / weight.sum() @ (Z**2).sum(axis=1), rel=1e-9)
-    assert problem.spread > 5 * problem.logit_variance
+    reach = problem.bias_reach
+    spread = (reach.mean_norm**2 / reach.inverse_share)[0]
+    assert spread == pytest.approx(weight / weight.sum() @ (Z**2).sum(axis=1), rel=1e-9)
+    assert spread > 5 * problem.logit_variance
     params = problem.standardization.from_original_units(model.coef_.T, model.intercept_)
     assert problem.with_alpha(0.1).value(params) == pytest.approx(model.objective_, rel=1e-12)
 

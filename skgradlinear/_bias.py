@@ -9,7 +9,8 @@ import numpy as np
 
 from ._evaluation import Evaluation
 from ._line import rounding, search
-from ._subspace import RIDGE, newton_step
+from ._subspace import RIDGE
+from ._systems import newton_step
 from .losses._base import Array
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from ._bias import minimize_bias
 from ._evaluation import Evaluation
-from ._subspace import RIDGE, newton_step
+from ._subspace import RIDGE
+from ._systems import newton_step
 from .losses import NonSmoothLoss
 from .losses._base import Array
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.linalg.lapack import dpotrf, dpotrs, spotrf, spotrs
 
 from ._rows import ALL, PART_ENTRIES, CSRRows
+from ._systems import RIDGE, cholesky
 from ._threads import mapped, parts
 from .losses._base import Array, Indices
 
@@ -26,12 +26,6 @@ MIN_COARSE_ENTRIES = 1 << 16
 OVERSAMPLING = 1.15
 SKETCH = 12
 LEVERAGE_ROWS = 1 << 14
-# Ridge relative to the mean diagonal: keeps factors of singular matrices finite in the precision at hand.
-RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
-# A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
-RIDGE_GROWTH = 100.0
-# SciPy's own wrappers take several times as long as a system of a dozen unknowns.
-LAPACK = {np.dtype(np.float32): (spotrf, spotrs), np.dtype(np.float64): (dpotrf, dpotrs)}
 
 
 class Design:
@@ -189,44 +183,3 @@ class Design:
 def _within(chosen: Indices | slice, part: slice) -> Indices | slice:
     """A part of the rows that are chosen; a slice chooses all."""
     return part if isinstance(chosen, slice) else chosen[part]
-
-
-def scaled_solver(matrix: Array, ridge: float) -> Callable[[Array], Array]:
-    """Solution with a matrix of positive diagonal, scaled to a unit diagonal (in place) and with a ridge there."""
-    diagonal = np.einsum("ii->i", matrix)
-    scale = 1 / np.sqrt(diagonal)
-    matrix *= scale
-    matrix *= scale[:, None]
-    diagonal += ridge
-    factor = cholesky(matrix)
-
-    def solve(right: Array) -> Array:
-        scaled = scale * right.astype(factor.dtype, copy=False)
-        solution: Array = scale * cho_solve(factor, scaled)
-        return solution
-
-    return solve
-
-
-def cholesky(matrix: Array) -> Array:
-    """Lower factor of a matrix that is positive definite but for rounding; what a ridge mends is mended, in place.
-
-    LAPACK itself: SciPy's way to it takes longer than the factor of a small matrix.
-    """
-    ridge = 0.0
-    potrf = LAPACK[matrix.dtype][0]
-    while True:
-        # The transpose is the same matrix, in the memory order that LAPACK wants.
-        factor: Array
-        factor, refused = potrf(matrix.T, lower=True, clean=False)
-        if not refused:
-            return factor
-        diagonal = np.einsum("ii->i", matrix)
-        ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
-        diagonal += ridge
-
-
-def cho_solve(factor: Array, right: Array) -> Array:
-    """Solution of a system with the matrix of a lower factor, for one right-hand side or the columns of several."""
-    solution: Array = LAPACK[factor.dtype][1](factor, right, lower=True)[0]
-    return solution

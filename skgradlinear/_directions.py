@@ -16,9 +16,10 @@ import numpy as np
 
 from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
 from ._conjugate_gradient import conjugate_gradient
-from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, RIDGE, Design, cho_solve, cholesky, scaled_solver
+from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, Design
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve, alike
+from ._systems import RIDGE, cho_solve, cholesky, scaled_solver
 from ._thin import thin_product
 from ._threads import mapped, parts
 from .losses._base import Array, Curvature

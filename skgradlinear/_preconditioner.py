@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from ._design import RIDGE, Design, cho_solve, cholesky
+from ._design import Design
 from ._evaluation import Evaluation
 from ._rows import ALL
+from ._systems import RIDGE, cho_solve, cholesky
 from ._threads import mapped, parts
 from .losses._base import Array, Indices, Mask
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from ._design import RIDGE, cho_solve, cholesky
 from ._standardization import Standardization
+from ._systems import RIDGE, cho_solve, cholesky
 from .losses._base import Array
 
 if TYPE_CHECKING:

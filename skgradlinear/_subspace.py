@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.linalg import LinAlgError
 
 from ._evaluation import Direction, Evaluation, column_norms
 from ._line import FLAT, MAX_SEARCH, rounding
+from ._systems import newton_step
 from ._threads import totals
 from .losses._base import Array, Curvature
 
@@ -300,19 +300,6 @@ class Subspace:
         noise = np.finfo(dtype).eps ** 0.25 * column_norms(logits)
         moved = objective.evaluate(self.origin.params + params, logits, place.loss)
         return moved, Direction(params, change).audible(noise)
-
-
-def newton_step(hessian: Array, gradient: Array, ridge: float) -> Array:
-    """``-hessian^-1 gradient`` with unit diagonal and a small ridge."""
-    scale = np.sqrt(np.maximum(np.diag(hessian), 0))
-    scale[scale == 0] = 1.0
-    scaled = hessian / scale / scale[:, None]
-    scaled[np.diag_indices(len(scale))] += ridge
-    try:
-        solution: Array = -np.linalg.solve(scaled, gradient / scale) / scale
-    except LinAlgError:
-        solution = -np.linalg.lstsq(scaled, gradient / scale, rcond=None)[0] / scale
-    return solution
 
 
 def _slopes(gradient: Array, step: Array, separate: bool) -> Array:

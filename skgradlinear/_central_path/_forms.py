@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._design import scaled_solver
+from .._systems import scaled_solver
 from ..losses._base import Array, Labels, class_indices, signed
 
 # Ridge of the system scaled to a unit diagonal: for rounding only.

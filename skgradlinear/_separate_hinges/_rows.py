@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._conjugate_gradient import conjugate_gradient
-from .._design import Design, scaled_solver
+from .._design import Design
+from .._systems import scaled_solver
 from ..losses._base import Array, Indices, Mask
 
 if TYPE_CHECKING:

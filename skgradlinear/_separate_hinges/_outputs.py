@@ -11,13 +11,14 @@ from ..losses._base import Array
 from ._rows import KeptRows
 
 # The smoothing adapts: narrower after centres that took few steps, wider after centres that took many.
-FIRST_MU, MIN_MU, MAX_MU = 4.0, 1e-3, 1e6
-NARROW, WIDEN = 0.35, 2.0
+FIRST_MU, MIN_MU, MAX_MU = 2.0, 1e-3, 1e6
+NARROW, WIDEN = 0.5, 2.0
 EASY_STEPS, HARD_STEPS, MAX_STEPS = 2, 6, 20
 # A centre is used up when what its own problem still lacks is this share of what the smoothing costs.
 INNER_SHARE = 0.5
-# A search ends where the slope has fallen to this share, or after so many trials.
-SLOPE_SHARE, MAX_TRIALS = 0.2, 40
+# A search ends where the slope has fallen to this share, or after so many trials. A trial is at most this many times as
+# far as the last one further.
+SLOPE_SHARE, MAX_TRIALS, FURTHER = 0.15, 40, 2.0
 # The bias is searched until it takes no more from the bound than this share of what may be left.
 BIAS_SHARE = 0.1
 
@@ -50,12 +51,13 @@ class Output(ABC):
         self.pulling = rows.weight * sign
         self.params = params
         self.centre = np.full(len(sign), self.own_centre)
-        violations = 1 - sign * rows.push(params) if params.any() else np.ones(len(sign))
+        violations = self._violations(params)
         self._set_out(violations, centre)
         self.found, self.proof = params, self.dual
         self.best, self.bound = np.inf, 0.0
         self.rests = False
         self._n_steps, self._used_up, self._stuck = 0, True, False
+        self._known = rows.memory()
         self._weigh()
         self._price(violations)
 
@@ -69,7 +71,7 @@ class Output(ABC):
 
     @abstractmethod
     def _charge(self, violations: Array) -> float:
-        """The weighted sum of the hinges, of violations above zero."""
+        """The weighted sum of the hinges, of violations that are overwritten."""
 
     @abstractmethod
     def _bend(self) -> float:
@@ -88,15 +90,10 @@ class Output(ABC):
         """A Newton step on the smoothed problem; False if there is nowhere to go, and no other centre."""
         self._turn()
         self._n_steps += 1
-        rows, mu = self.rows, self.mu
-        gradient = rows.stiffness * self.params
-        gradient -= self.pulled
-        direction = rows.newton(gradient, self.heights == self.dual, mu)
-        np.negative(direction, out=direction)
-        rise = rows.push(direction)
+        direction = self.rows.newton(self._descent, self.heights == self.dual, self.mu, self._known)
+        rise = self.rows.push(direction * (-1 / self.mu))
         rise *= self.sign
-        rise *= -1 / mu
-        slope = float(gradient @ direction)
+        slope = -float(self._descent.dot(direction))
         self._stuck = not slope < 0 or not self._search(direction, rise, slope, SLOPE_SHARE * slope)
         return not (self._stuck and self._settled)
 
@@ -113,39 +110,47 @@ class Output(ABC):
         if bound > self.bound:
             self.bound, self.proof = bound, self.dual
         self.rests = self.best - self.bound <= allowed
-        weights = self.rows.slopes
-        rest = self.pulled[weights] - self.rows.alpha * self.params[weights]
-        lacking = float(rest @ rest) / (2 * self.rows.alpha)
+        rest = self._descent[self.rows.slopes]
+        lacking = float(rest.dot(rest)) / (2 * self.rows.alpha)
         smoothing = self._value - (self._bound(0.0)[0] if cost else bound) - lacking
         self._used_up = self._stuck or self._n_steps >= MAX_STEPS or lacking <= INNER_SHARE * max(smoothing, 0.0)
 
-    def _search(self, direction: Array, rise: Array, slope: float, target: float, *, beyond: bool = False) -> bool:
+    def claim(self) -> float:
+        """The objective at the best parameters, of logits formed anew."""
+        return self._charge(self._violations(self.found)) + self._penalty(self.found)
+
+    def _search(self, direction: Array, rise: Array, slope: float, target: float) -> bool:
         """Move along a direction, by which heights rise, to where the slope is no steeper than the target.
 
-        At most to its end, unless `beyond`. The slope is an increasing, piecewise linear function of the step: a
-        bracketed secant method, in which an end that stays counts half (Illinois).
+        The slope is an increasing, piecewise linear function of the step: a bracketed secant method, in which an end
+        that stays counts half (Illinois). Before there is a bracket, secants go further, but not too far at once.
         """
         rows, before = self.rows, self.heights
         heights, dual = np.empty_like(before), np.empty_like(before)
-        weighted = rise * (self.mu * rows.weight[0]) if rows.alike else rise * rows.weight * self.mu
-        stiff = rows.stiffness * direction
-        linear, quadratic = float(stiff @ self.params), float(stiff @ direction)
+        weighted, scale = (rise, self.mu * rows.share) if rows.share else (rise * rows.weight, self.mu)
+        linear = slope + float(self.pulled.dot(direction))
+        quadratic = float((rows.stiffness * direction).dot(direction))
         low, slope_low, high, slope_high, trial, last = 0.0, slope, np.inf, np.inf, 1.0, 0
         for _ in range(MAX_TRIALS):
             step = trial
             np.multiply(rise, step, out=heights)
             heights += before
             self._within(heights, dual)
-            now = linear + step * quadratic + float(dual @ weighted)
-            if abs(now) <= abs(target) or (now < 0 and high == np.inf and not beyond):
+            now = linear + step * quadratic + scale * float(dual.dot(weighted))
+            if abs(now) <= abs(target):
                 break
+            if now < 0 and high == np.inf:
+                further = now / (slope_low - now) if slope_low < now else np.inf
+                trial = step + min((step - low) * further, FURTHER * step)
+                low, slope_low = step, now
+                continue
             if now < 0:
                 slope_high = slope_high / 2 if last < 0 else slope_high
                 low, slope_low, last = step, now, -1
             else:
                 slope_low = slope_low / 2 if last > 0 else slope_low
                 high, slope_high, last = step, now, 1
-            trial = 2 * step if high == np.inf else low - (high - low) * slope_low / (slope_high - slope_low)
+            trial = low - (high - low) * slope_low / (slope_high - slope_low)
             if trial in (low, high):
                 break
         if not np.isfinite(now):
@@ -161,30 +166,41 @@ class Output(ABC):
     def _balance(self, target: float) -> None:
         """Move the bias to where its gradient is no more than the target."""
         rows, balance = self.rows, float(self.pulled[-1])
-        curvature = float(rows.weight @ (self.heights == self.dual)) / self.mu
+        curvature = float(rows.weight.dot(self.heights == self.dual)) / self.mu
         distance = balance / curvature if curvature else np.sign(balance)
         direction = np.zeros(rows.order)
         direction[-1] = distance
-        self._search(direction, self.sign * (-distance / self.mu), -balance * distance, target * distance, beyond=True)
+        self._search(direction, self.sign * (-distance / self.mu), -balance * distance, target * distance)
+
+    def _violations(self, params: Array) -> Array:
+        """``1 - t_i z_i``."""
+        violations = self.rows.push(params) if params.any() else np.zeros(len(self.sign))
+        violations *= self.sign
+        return np.subtract(1.0, violations, out=violations)
 
     def _weigh(self) -> None:
         """Sums of the present duals: ``sum_i w_i t_i p_i z_i``, ``sum_i w_i p_i``, and what bends the bound."""
-        self.pulled = self.rows.pull(self.pulling * self.dual)
-        self._sum = float(self.rows.weight @ self.dual)
-        self._bent = self._bend()
+        rows = self.rows
+        self.pulled = rows.pull(self.pulling * self.dual)
+        # Minus the gradient of the smoothed problem.
+        self._descent = self.pulled - rows.stiffness * self.params
+        slopes = self.pulled[rows.slopes]
+        self._linear, self._bent = float(rows.weight.dot(self.dual)), self._bend()
+        self._curvature = float(slopes.dot(slopes)) / rows.alpha + self._bent
 
     def _price(self, violations: Array) -> None:
         """Take notice of the objective at the present point, whose violations are overwritten."""
-        slopes = self.params[self.rows.slopes]
-        np.maximum(violations, 0, out=violations)
-        self._value = self._charge(violations) + 0.5 * self.rows.alpha * float(slopes @ slopes)
+        self._value = self._charge(violations) + self._penalty(self.params)
         if self._value < self.best:
             self.best, self.found = self._value, self.params
 
+    def _penalty(self, params: Array) -> float:
+        slopes = params[self.rows.slopes]
+        return 0.5 * self.rows.alpha * float(slopes.dot(slopes))
+
     def _bound(self, radius: float) -> tuple[float, float]:
         """The bound by the best multiple of the present duals, and the largest cost of the bias in it."""
-        slopes = self.pulled[self.rows.slopes]
-        linear, curvature, cost = self._sum, float(slopes @ slopes) / self.rows.alpha + self._bent, 0.0
+        linear, curvature, cost = self._linear, self._curvature, 0.0
         if self.rows.free:
             balance = float(self.pulled[-1])
             cost = radius * abs(balance)
@@ -196,7 +212,7 @@ class Output(ABC):
 class PlainOutput(Output):
     """``max(0, u)``, smoothed around a centre that moves to the present duals."""
 
-    mu, own_centre, most = FIRST_MU, 0.5, 1.0
+    mu, own_centre, most = FIRST_MU, 0.0, 1.0
 
     def _set_out(self, violations: Array, centre: Array | None) -> None:
         if centre is not None:
@@ -211,7 +227,7 @@ class PlainOutput(Output):
         return np.minimum(out, 1.0, out=out)
 
     def _charge(self, violations: Array) -> float:
-        return float(self.rows.weight @ violations)
+        return float(self.rows.weight.dot(np.maximum(violations, 0.0, out=violations)))
 
     def _bend(self) -> float:
         return 0.0
@@ -251,10 +267,11 @@ class SquaredOutput(Output):
         return np.maximum(heights, 0.0, out=out)
 
     def _charge(self, violations: Array) -> float:
-        return float((self.rows.weight * violations) @ violations)
+        np.maximum(violations, 0.0, out=violations)
+        return float((self.rows.weight * violations).dot(violations))
 
     def _bend(self) -> float:
-        return float((self.rows.weight * self.dual) @ self.dual) / 2
+        return float((self.rows.weight * self.dual).dot(self.dual)) / 2
 
     def _turn(self) -> None:
         """Nowhere: there is no other centre."""

@@ -76,6 +76,10 @@ class SeparateHinges:
         """Lower bound on the objective."""
         return sum(output.bound for output in self.outputs)
 
+    def claimed(self) -> float:
+        """The objective at the best parameters, of logits formed from the rows anew."""
+        return sum(output.claim() for output in self.outputs)
+
     @property
     def params(self) -> Array:
         """The best parameters of each output, shape (d + 1, K)."""
@@ -107,12 +111,17 @@ class SeparateHinges:
         """What the duals of each output prove, and which of them may rest."""
         value = self.value
         allowed = tol / self.objective.relative_gap(value, 1.0)
-        free = self.objective.fit_intercept
-        biases = np.array([output.params[-1] for output in self.outputs])
-        radii = bias_radius(self.objective, value, biases) if free else np.zeros(len(biases))
-        for output, radius in zip(self.outputs, radii.tolist(), strict=True):
+        for output, radius in zip(self.outputs, self._radii(value), strict=True):
             own = allowed * output.best / value if value else 0.0
             share = REST_SHARE * max(own, allowed / len(self.outputs))
             # The whole may have fallen since an output came to rest, and what it may leave with it.
             if not output.rests or output.best - output.bound > share:
                 output.prove(radius, share)
+
+    def _radii(self, value: float) -> list[float]:
+        """How far the best bias of each output can be from its present one."""
+        if not self.objective.fit_intercept:
+            return [0.0] * len(self.outputs)
+        biases = np.array([output.params[-1] for output in self.outputs])
+        radii: list[float] = bias_radius(self.objective, value, biases).tolist()
+        return radii

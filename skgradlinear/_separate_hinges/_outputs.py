@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from ..losses import Loss, OneVsRestHinge, OneVsRestSquaredHinge
-from ..losses._base import Array
+from ..losses._base import Array, Mask
 from ._rows import KeptRows
 
 # The smoothing adapts: narrower after centres that took few steps, wider after centres that took many.
@@ -15,10 +15,12 @@ FIRST_MU, MIN_MU, MAX_MU = 2.0, 1e-3, 1e6
 NARROW, WIDEN = 0.5, 2.0
 EASY_STEPS, HARD_STEPS, MAX_STEPS = 2, 6, 20
 # A centre is used up when what its own problem still lacks is this share of what the smoothing costs.
-INNER_SHARE = 0.5
+INNER_SHARE = 2.0
+# From this gap on, relative to its part of the objective, an output's active rows are expected to stay so.
+NEAR = 0.4
 # A search ends where the slope has fallen to this share, or after so many trials. A trial is at most this many times as
 # far as the last one further.
-SLOPE_SHARE, MAX_TRIALS, FURTHER = 0.15, 40, 2.0
+SLOPE_SHARE, MAX_TRIALS, FURTHER = 0.2, 40, 2.0
 # The bias is searched until it takes no more from the bound than this share of what may be left.
 BIAS_SHARE = 0.1
 
@@ -78,8 +80,8 @@ class Output(ABC):
         """Twice the weighted sum of the conjugate's quadratic part at the present duals."""
 
     @abstractmethod
-    def _turn(self) -> None:
-        """A new centre, if the last one is used up."""
+    def _turn(self) -> Mask | None:
+        """A new centre, if the last one is used up; the rows that will be active there, if they are known."""
 
     @property
     @abstractmethod
@@ -88,13 +90,10 @@ class Output(ABC):
 
     def step(self) -> bool:
         """A Newton step on the smoothed problem; False if there is nowhere to go, and no other centre."""
-        self._turn()
+        held = self._turn()
         self._n_steps += 1
-        direction = self.rows.newton(self._descent, self.heights == self.dual, self.mu, self._known)
-        rise = self.rows.push(direction * (-1 / self.mu))
-        rise *= self.sign
-        slope = -float(self._descent.dot(direction))
-        self._stuck = not slope < 0 or not self._search(direction, rise, slope, SLOPE_SHARE * slope)
+        moved = held is not None and self._go(self._ahead(held), held)
+        self._stuck = not (moved or self._go(self._descent, self.heights == self.dual))
         return not (self._stuck and self._settled)
 
     def prove(self, radius: float, allowed: float) -> None:
@@ -118,6 +117,20 @@ class Output(ABC):
     def claim(self) -> float:
         """The objective at the best parameters, of logits formed anew."""
         return self._charge(self._violations(self.found)) + self._penalty(self.found)
+
+    def _go(self, descent: Array, active: Mask) -> bool:
+        """Newton's step for a descent where some rows are active, if it leads down."""
+        direction = self.rows.newton(descent, active, self.mu, self._known)
+        rise = self.rows.push(direction * (-1 / self.mu))
+        rise *= self.sign
+        slope = -float(self._descent.dot(direction))
+        return slope < 0 and self._search(direction, rise, slope, SLOPE_SHARE * slope)
+
+    def _ahead(self, held: Mask) -> Array:
+        """The descent if these rows stay active, however far their duals are outside of the set."""
+        return (
+            self.rows.pull(self.pulling * np.where(held, self.heights, self.dual)) - self.rows.stiffness * self.params
+        )
 
     def _search(self, direction: Array, rise: Array, slope: float, target: float) -> bool:
         """Move along a direction, by which heights rise, to where the slope is no steeper than the target.
@@ -232,10 +245,16 @@ class PlainOutput(Output):
     def _bend(self) -> float:
         return 0.0
 
-    def _turn(self) -> None:
-        """The present duals as the centre, of a smoothing as wide as the last centre was hard."""
+    def _turn(self) -> Mask | None:
+        """The present duals as the centre, of a smoothing as wide as the last centre was hard.
+
+        Near the end the same rows are active at one centre's solution and the next, while heights that are multiplied
+        leave the set.
+        """
         if not self._used_up and self._n_steps:
-            return
+            return None
+        near = self._n_steps and self.best - self.bound <= NEAR * self.best
+        held = self.heights == self.dual if near else None
         mu = self.mu
         if 0 < self._n_steps <= EASY_STEPS:
             self.mu = max(MIN_MU, NARROW * mu)
@@ -248,6 +267,7 @@ class PlainOutput(Output):
         self.dual = self._within(self.heights, np.empty_like(self.heights))
         self._weigh()
         self._n_steps = 0
+        return held
 
     @property
     def _settled(self) -> bool:
@@ -273,8 +293,9 @@ class SquaredOutput(Output):
     def _bend(self) -> float:
         return float((self.rows.weight * self.dual).dot(self.dual)) / 2
 
-    def _turn(self) -> None:
+    def _turn(self) -> Mask | None:
         """Nowhere: there is no other centre."""
+        return None
 
     @property
     def _settled(self) -> bool:

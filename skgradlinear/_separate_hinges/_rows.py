@@ -23,6 +23,8 @@ RIDGE = 1e-13
 # The sums over their active rows that outputs remember take no more entries than this together (16 MB), and are formed
 # anew where a column has lost all but this share of its own.
 MAX_REMEMBERED, LEAST_LEFT = 1 << 21, 1e-6
+# What has changed is not looked for where a sum is of so few entries of the rows.
+FEW_ENTRIES = 1 << 11
 
 
 class KeptRows(ABC):
@@ -120,23 +122,23 @@ class ActiveGram:
         """The sum over these rows, not to be written to."""
         if not self.kept.share:
             return self._sum(active)
-        total = self._changed(active)
+        n_active = np.count_nonzero(active)
+        n_summed = min(n_active, len(active) - n_active)
+        total = self._changed(active, n_summed) if n_summed * self.kept.order > FEW_ENTRIES else None
         if total is None:
-            n_active = np.count_nonzero(active)
-            total = self._sum(active) if 2 * n_active <= len(active) else self.kept.gram - self._sum(~active)
+            total = self._sum(active) if n_summed == n_active else self.kept.gram - self._sum(~active)
             self._largest = total.diagonal()
         if self.kept.remembered:
             self._last = active, total
         return total
 
-    def _changed(self, active: Mask) -> Array | None:
-        """The last sum and its changes, where these are fewer rows and leave digits enough."""
+    def _changed(self, active: Mask, n_summed: float) -> Array | None:
+        """The last sum and its changes, where these are fewer rows than so many, and leave digits enough."""
         if self._last is None:
             return None
         before, known = self._last
         changed = active != before
-        n_active = np.count_nonzero(active)
-        if np.count_nonzero(changed) >= min(n_active, len(active) - n_active):
+        if np.count_nonzero(changed) >= n_summed:
             return None
         total = known + self._sum(changed & active)
         total -= self._sum(changed & before)

@@ -123,7 +123,7 @@ class ActiveGram:
         if not self.kept.share:
             return self._sum(active)
         n_active = np.count_nonzero(active)
-        n_summed = min(n_active, len(active) - n_active)
+        n_summed = int(min(n_active, len(active) - n_active))
         total = self._changed(active, n_summed) if n_summed * self.kept.order > FEW_ENTRIES else None
         if total is None:
             total = self._sum(active) if n_summed == n_active else self.kept.gram - self._sum(~active)
@@ -132,7 +132,7 @@ class ActiveGram:
             self._last = active, total
         return total
 
-    def _changed(self, active: Mask, n_summed: float) -> Array | None:
+    def _changed(self, active: Mask, n_summed: int) -> Array | None:
         """The last sum and its changes, where these are fewer rows than so many, and leave digits enough."""
         if self._last is None:
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from functools import cached_property, reduce
 from numbers import Integral, Real
@@ -219,7 +218,8 @@ class Objective:
         self._row_weight = self.weight.astype(rows.dtype)[:, None]
 
     def _with(self, **changes: Any) -> Self:
-        other = copy.copy(self)
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
         for name in (
             "bias_reach",
             "label_mass",

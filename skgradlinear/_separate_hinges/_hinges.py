@@ -39,7 +39,7 @@ class SeparateHinges:
     params : ndarray of shape (d + 1, K), default=None
         Start, zeros if None.
     duals : ndarray of shape (n, K), default=None
-        First centre; one half if None.
+        First centre; zeros if None.
     """
 
     def __init__(self, objective: Objective, params: Array | None = None, duals: Array | None = None) -> None:
@@ -48,9 +48,9 @@ class SeparateHinges:
         # Rows without weight have no part in anything.
         self._used = np.flatnonzero(objective.weight)
         rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
-        order, n_outputs = rows.order, objective.shape[1]
+        n_outputs = objective.shape[1]
         sign = signed(np.ones((len(self._used), n_outputs)), objective.y[self._used]).T
-        starts = np.zeros((n_outputs, order)) if params is None else params[:order].T.astype(np.float64)
+        starts = [None] * n_outputs if params is None else list(params[: rows.order].T.astype(np.float64))
         centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(np.float64))
         output = OUTPUTS[type(objective.loss)]
         self.outputs = [

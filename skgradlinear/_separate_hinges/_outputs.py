@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -23,6 +24,7 @@ NEAR = 0.4
 SLOPE_SHARE, MAX_TRIALS, FURTHER = 0.2, 40, 2.0
 # The bias is searched until it takes no more from the bound than this share of what may be left.
 BIAS_SHARE = 0.1
+ZERO, ONE = np.zeros(()), np.ones(())
 
 
 class Output(ABC):
@@ -34,28 +36,27 @@ class Output(ABC):
         The rows with a weight.
     sign : ndarray of shape (n,)
         1 for the rows of the output, -1 for the others.
-    params : ndarray of shape (order,)
-        Start.
+    params : ndarray of shape (order,) or None
+        Start; zeros if None.
     centre : ndarray of shape (n,) or None
-        First centre; the loss's own if None.
+        First centre; zeros if None.
     """
 
     mu: float
     heights: Array
     dual: Array
-    own_centre: float
     # Multiples of duals in the set that are in it as well, besides smaller ones.
     most: float
 
-    def __init__(self, rows: KeptRows, sign: Array, params: Array, centre: Array | None) -> None:
+    def __init__(self, rows: KeptRows, sign: Array, params: Array | None, centre: Array | None) -> None:
         self.rows = rows
         self.sign = sign
         self.pulling = rows.weight * sign
-        self.params = params
-        self.centre = np.full(len(sign), self.own_centre)
-        violations = self._violations(params)
+        self.params = np.zeros(rows.order) if params is None else params
+        self.centre: Array = np.zeros(len(sign))
+        violations = np.ones(len(sign)) if params is None else self._violations(params)
         self._set_out(violations, centre)
-        self.found, self.proof = params, self.dual
+        self.found, self.proof = self.params, self.dual
         self.best, self.bound = np.inf, 0.0
         self.rests = False
         self._n_steps, self._used_up, self._stuck = 0, True, False
@@ -166,7 +167,7 @@ class Output(ABC):
             trial = low - (high - low) * slope_low / (slope_high - slope_low)
             if trial in (low, high):
                 break
-        if not np.isfinite(now):
+        if not math.isfinite(now):
             return False
         direction *= step
         self.params, self.heights, self.dual = self.params + direction, heights, dual
@@ -187,7 +188,7 @@ class Output(ABC):
 
     def _violations(self, params: Array) -> Array:
         """``1 - t_i z_i``."""
-        violations = self.rows.push(params) if params.any() else np.zeros(len(self.sign))
+        violations = self.rows.push(params)
         violations *= self.sign
         return np.subtract(1.0, violations, out=violations)
 
@@ -225,7 +226,7 @@ class Output(ABC):
 class PlainOutput(Output):
     """``max(0, u)``, smoothed around a centre that moves to the present duals."""
 
-    mu, own_centre, most = FIRST_MU, 0.0, 1.0
+    mu, most = FIRST_MU, 1.0
 
     def _set_out(self, violations: Array, centre: Array | None) -> None:
         if centre is not None:
@@ -235,12 +236,12 @@ class PlainOutput(Output):
         self.dual = self.centre
 
     def _within(self, heights: Array, out: Array) -> Array:
-        # Quicker than a clip.
-        np.maximum(heights, 0.0, out=out)
-        return np.minimum(out, 1.0, out=out)
+        # Quicker than a clip, and arrays are quicker than numbers.
+        np.maximum(heights, ZERO, out=out)
+        return np.minimum(out, ONE, out=out)
 
     def _charge(self, violations: Array) -> float:
-        return float(self.rows.weight.dot(np.maximum(violations, 0.0, out=violations)))
+        return float(self.rows.weight.dot(np.maximum(violations, ZERO, out=violations)))
 
     def _bend(self) -> float:
         return 0.0
@@ -277,17 +278,17 @@ class PlainOutput(Output):
 class SquaredOutput(Output):
     """``max(0, u)^2``, which is smooth as it is."""
 
-    mu, own_centre, most = 0.5, 0.0, np.inf
+    mu, most = 0.5, np.inf
 
     def _set_out(self, violations: Array, centre: Array | None) -> None:
         self.heights = violations / self.mu
         self.dual = self._within(self.heights, np.empty_like(violations))
 
     def _within(self, heights: Array, out: Array) -> Array:
-        return np.maximum(heights, 0.0, out=out)
+        return np.maximum(heights, ZERO, out=out)
 
     def _charge(self, violations: Array) -> float:
-        np.maximum(violations, 0.0, out=violations)
+        np.maximum(violations, ZERO, out=violations)
         return float((self.rows.weight * violations).dot(violations))
 
     def _bend(self) -> float:

@@ -62,7 +62,7 @@ class Output(ABC):
         self._n_steps, self._used_up, self._stuck = 0, True, False
         self._known = rows.memory()
         self._weigh()
-        self._price(violations)
+        self._price()
 
     @abstractmethod
     def _set_out(self, violations: Array, centre: Array | None) -> None:
@@ -75,6 +75,10 @@ class Output(ABC):
     @abstractmethod
     def _charge(self, violations: Array) -> float:
         """The weighted sum of the hinges, of violations that are overwritten."""
+
+    @abstractmethod
+    def _charged(self) -> float:
+        """The weighted sum of the hinges at the present heights and duals."""
 
     @abstractmethod
     def _bend(self) -> float:
@@ -102,17 +106,19 @@ class Output(ABC):
 
         The bias is moved where that alone keeps the bound from what is allowed to be left.
         """
-        bound, cost = self._bound(radius)
-        if cost and bound < self.best - allowed <= self._bound(0.0)[0] - BIAS_SHARE * allowed:
+        sums = self._sums()
+        bound, cost = self._bound(radius, *sums)
+        if cost and bound < self.best - allowed <= self._bound(0.0, *sums)[0] - BIAS_SHARE * allowed:
             before = float(self.params[-1])
             self._balance(BIAS_SHARE * allowed / radius)
-            bound, cost = self._bound(radius + abs(float(self.params[-1]) - before))
+            sums = self._sums()
+            bound, cost = self._bound(radius + abs(float(self.params[-1]) - before), *sums)
         if bound > self.bound:
             self.bound, self.proof = bound, self.dual
         self.rests = self.best - self.bound <= allowed
         rest = self._descent[self.rows.slopes]
         lacking = float(rest.dot(rest)) / (2 * self.rows.alpha)
-        smoothing = self._value - (self._bound(0.0)[0] if cost else bound) - lacking
+        smoothing = self._value - (self._bound(0.0, *sums)[0] if cost else bound) - lacking
         self._used_up = self._stuck or self._n_steps >= MAX_STEPS or lacking <= INNER_SHARE * max(smoothing, 0.0)
 
     def claim(self) -> float:
@@ -172,9 +178,7 @@ class Output(ABC):
         direction *= step
         self.params, self.heights, self.dual = self.params + direction, heights, dual
         self._weigh()
-        np.subtract(heights, self.centre, out=rise)
-        rise *= self.mu
-        self._price(rise)
+        self._price()
         return True
 
     def _balance(self, target: float) -> None:
@@ -193,18 +197,15 @@ class Output(ABC):
         return np.subtract(1.0, violations, out=violations)
 
     def _weigh(self) -> None:
-        """Sums of the present duals: ``sum_i w_i t_i p_i z_i``, ``sum_i w_i p_i``, and what bends the bound."""
+        """The present duals' sum of the rows, ``sum_i w_i t_i p_i z_i``, and the descent that it leaves."""
         rows = self.rows
         self.pulled = rows.pull(self.pulling * self.dual)
         # Minus the gradient of the smoothed problem.
         self._descent = self.pulled - rows.stiffness * self.params
-        slopes = self.pulled[rows.slopes]
-        self._linear, self._bent = float(rows.weight.dot(self.dual)), self._bend()
-        self._curvature = float(slopes.dot(slopes)) / rows.alpha + self._bent
 
-    def _price(self, violations: Array) -> None:
-        """Take notice of the objective at the present point, whose violations are overwritten."""
-        self._value = self._charge(violations) + self._penalty(self.params)
+    def _price(self) -> None:
+        """Take notice of the objective at the present point."""
+        self._value = self._charged() + self._penalty(self.params)
         if self._value < self.best:
             self.best, self.found = self._value, self.params
 
@@ -212,9 +213,14 @@ class Output(ABC):
         slopes = params[self.rows.slopes]
         return 0.5 * self.rows.alpha * float(slopes.dot(slopes))
 
-    def _bound(self, radius: float) -> tuple[float, float]:
+    def _sums(self) -> tuple[float, float]:
+        """``sum_i w_i p_i``, and what bends the bound, at the present duals."""
+        slopes = self.pulled[self.rows.slopes]
+        return float(self.rows.weight.dot(self.dual)), float(slopes.dot(slopes)) / self.rows.alpha + self._bend()
+
+    def _bound(self, radius: float, linear: float, curvature: float) -> tuple[float, float]:
         """The bound by the best multiple of the present duals, and the largest cost of the bias in it."""
-        linear, curvature, cost = self._linear, self._curvature, 0.0
+        cost = 0.0
         if self.rows.free:
             balance = float(self.pulled[-1])
             cost = radius * abs(balance)
@@ -242,6 +248,9 @@ class PlainOutput(Output):
 
     def _charge(self, violations: Array) -> float:
         return float(self.rows.weight.dot(np.maximum(violations, ZERO, out=violations)))
+
+    def _charged(self) -> float:
+        return self.mu * self._charge(self.heights - self.centre)
 
     def _bend(self) -> float:
         return 0.0
@@ -290,6 +299,10 @@ class SquaredOutput(Output):
     def _charge(self, violations: Array) -> float:
         np.maximum(violations, ZERO, out=violations)
         return float((self.rows.weight * violations).dot(violations))
+
+    def _charged(self) -> float:
+        # The duals are twice the violations.
+        return self._bend() / 2
 
     def _bend(self) -> float:
         return float((self.rows.weight * self.dual).dot(self.dual)) / 2

@@ -61,7 +61,7 @@ class Output(ABC):
         self.rests = False
         self._n_steps, self._used_up, self._stuck = 0, True, False
         self._known = rows.memory()
-        self._weigh()
+        self._weigh(self.dual)
         self._price()
 
     @abstractmethod
@@ -86,7 +86,10 @@ class Output(ABC):
 
     @abstractmethod
     def _turn(self) -> Mask | None:
-        """A new centre, if the last one is used up; the rows that will be active there, if they are known."""
+        """A new centre, if the last one is used up; the rows expected to be active at its solution, if there are any.
+
+        Duals and their descent are then weighed as if these were active already.
+        """
 
     @property
     @abstractmethod
@@ -95,11 +98,14 @@ class Output(ABC):
 
     def step(self) -> bool:
         """A Newton step on the smoothed problem; False if there is nowhere to go, and no other centre."""
-        held = self._turn()
+        expected = self._turn()
         self._n_steps += 1
-        moved = held is not None and self._go(self._ahead(held), held)
-        self._stuck = not (moved or self._go(self._descent, self.heights == self.dual))
-        return not (self._stuck and self._settled)
+        moved = self._go(self.heights == self.dual if expected is None else expected)
+        if expected is not None and not moved:
+            self._weigh(self.dual)
+            moved = self._go(self.heights == self.dual)
+        self._stuck = not moved
+        return moved or not self._settled
 
     def prove(self, radius: float, allowed: float) -> None:
         """Bound this output's part of the objective by its duals, for biases within a radius of the present one.
@@ -125,31 +131,28 @@ class Output(ABC):
         """The objective at the best parameters, of logits formed anew."""
         return self._charge(self._violations(self.found)) + self._penalty(self.found)
 
-    def _go(self, descent: Array, active: Mask) -> bool:
-        """Newton's step for a descent where some rows are active, if it leads down."""
-        direction = self.rows.newton(descent, active, self.mu, self._known)
+    def _go(self, active: Mask) -> bool:
+        """Newton's step where some rows are active, if it leads down."""
+        direction = self.rows.newton(self._descent, active, self.mu, self._known)
         rise = self.rows.push(direction * (-1 / self.mu))
         rise *= self.sign
-        slope = -float(self._descent.dot(direction))
-        return slope < 0 and self._search(direction, rise, slope, SLOPE_SHARE * slope)
+        return self._search(direction, rise)
 
-    def _ahead(self, held: Mask) -> Array:
-        """The descent if these rows stay active, however far their duals are outside of the set."""
-        return (
-            self.rows.pull(self.pulling * np.where(held, self.heights, self.dual)) - self.rows.stiffness * self.params
-        )
-
-    def _search(self, direction: Array, rise: Array, slope: float, target: float) -> bool:
-        """Move along a direction, by which heights rise, to where the slope is no steeper than the target.
+    def _search(self, direction: Array, rise: Array, target: float | None = None) -> bool:
+        """Move along a direction, by which heights rise, to where the slope is no steeper than a target, or a share.
 
         The slope is an increasing, piecewise linear function of the step: a bracketed secant method, in which an end
         that stays counts half (Illinois). Before there is a bracket, secants go further, but not too far at once.
         """
         rows, before = self.rows, self.heights
-        heights, dual = np.empty_like(before), np.empty_like(before)
         weighted, scale = (rise, self.mu * rows.share) if rows.share else (rise * rows.weight, self.mu)
-        linear = slope + float(self.pulled.dot(direction))
-        quadratic = float((rows.stiffness * direction).dot(direction))
+        stiff = rows.stiffness * direction
+        linear, quadratic = float(stiff.dot(self.params)), float(stiff.dot(direction))
+        slope = linear + scale * float(self.dual.dot(weighted))
+        if not slope < 0:
+            return False
+        target = -SLOPE_SHARE * slope if target is None else target
+        heights, dual = np.empty_like(before), np.empty_like(before)
         low, slope_low, high, slope_high, trial, last = 0.0, slope, np.inf, np.inf, 1.0, 0
         for _ in range(MAX_TRIALS):
             step = trial
@@ -157,7 +160,7 @@ class Output(ABC):
             heights += before
             self._within(heights, dual)
             now = linear + step * quadratic + scale * float(dual.dot(weighted))
-            if abs(now) <= abs(target):
+            if abs(now) <= target:
                 break
             if now < 0 and high == np.inf:
                 further = now / (slope_low - now) if slope_low < now else np.inf
@@ -177,7 +180,7 @@ class Output(ABC):
             return False
         direction *= step
         self.params, self.heights, self.dual = self.params + direction, heights, dual
-        self._weigh()
+        self._weigh(dual)
         self._price()
         return True
 
@@ -188,7 +191,7 @@ class Output(ABC):
         distance = balance / curvature if curvature else np.sign(balance)
         direction = np.zeros(rows.order)
         direction[-1] = distance
-        self._search(direction, self.sign * (-distance / self.mu), -balance * distance, target * distance)
+        self._search(direction, self.sign * (-distance / self.mu), target * abs(distance))
 
     def _violations(self, params: Array) -> Array:
         """``1 - t_i z_i``."""
@@ -196,12 +199,11 @@ class Output(ABC):
         violations *= self.sign
         return np.subtract(1.0, violations, out=violations)
 
-    def _weigh(self) -> None:
-        """The present duals' sum of the rows, ``sum_i w_i t_i p_i z_i``, and the descent that it leaves."""
-        rows = self.rows
-        self.pulled = rows.pull(self.pulling * self.dual)
+    def _weigh(self, dual: Array) -> None:
+        """The sum of the rows with some duals, ``sum_i w_i t_i p_i z_i``, and the descent that it leaves."""
+        self.pulled = self.rows.pull(self.pulling * dual)
         # Minus the gradient of the smoothed problem.
-        self._descent = self.pulled - rows.stiffness * self.params
+        self._descent = self.pulled - self.rows.stiffness * self.params
 
     def _price(self) -> None:
         """Take notice of the objective at the present point."""
@@ -258,8 +260,8 @@ class PlainOutput(Output):
     def _turn(self) -> Mask | None:
         """The present duals as the centre, of a smoothing as wide as the last centre was hard.
 
-        Near the end the same rows are active at one centre's solution and the next, while heights that are multiplied
-        leave the set.
+        Near the end the same rows are active at one centre's solution and the next, however far the heights of some, as
+        they are multiplied, are outside of the set before the step to it.
         """
         if not self._used_up and self._n_steps:
             return None
@@ -275,7 +277,7 @@ class PlainOutput(Output):
         self.heights += self.dual
         self.centre = self.dual
         self.dual = self._within(self.heights, np.empty_like(self.heights))
-        self._weigh()
+        self._weigh(self.dual if held is None else np.where(held, self.heights, self.dual))
         self._n_steps = 0
         return held
 

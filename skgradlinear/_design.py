@@ -44,8 +44,10 @@ class Design:
         n_rows, order = self.shape
         # A factor only has to point the way: float32 will do while the penalty is above its rounding. Small problems
         # stay in float64, so that rows with weights and repeated rows agree to all digits there.
-        regular = objective.alpha >= COARSE_ALPHA * max(objective.logit_variance / order, np.finfo(np.float64).tiny)
-        coarse = regular and n_rows * order >= MIN_COARSE_ENTRIES and not exact
+        coarse = not exact and n_rows * order >= MIN_COARSE_ENTRIES
+        if coarse:
+            least = COARSE_ALPHA * max(objective.logit_variance / order, np.finfo(np.float64).tiny)
+            coarse = objective.alpha >= least
         self.dtype = np.dtype(np.float32) if coarse else objective.dtype
 
     @cached_property

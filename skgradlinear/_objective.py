@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import cached_property, reduce
 from numbers import Integral, Real
@@ -213,7 +212,8 @@ class Objective:
         self.mean_loss = MeanLoss(loss, y, weight / self.total_weight, self.shape[1])
 
     def _with(self, **changes: Any) -> Self:
-        other = copy.copy(self)
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
         for name in ("_row_weight", "bias_reach"):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)

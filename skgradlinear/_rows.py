@@ -208,14 +208,12 @@ class DenseRows(Rows):
 
     def _moments(self, weight: Array) -> Moments:
         """Two passes within each block, merged over the blocks."""
-        d = self.shape[1]
         rows = DenseRows(self.X, np.dtype(np.float64))
 
         def share(part: slice) -> Moments:
-            total = Moments(0.0, np.zeros(d), np.zeros(d), 0)
-            for where, block in rows.dense_blocks(part):
-                total = total.merge(_moments_of(block, weight[where]))
-            return total
+            return reduce(
+                Moments.merge, (_moments_of(block, weight[where]) for where, block in rows.dense_blocks(part))
+            )
 
         return reduce(Moments.merge, mapped(share, self._parts()))
 

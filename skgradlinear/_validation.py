@@ -54,11 +54,9 @@ class Problem:
 def check_problem(estimator: Any, X: Any, y: Any, sample_weight: Any, *, multilabel: bool) -> Problem:
     """The checked problem; `estimator` itself is not touched, so that a refused input leaves it as it was."""
     _check_given(y, type(estimator).__name__)
-    probe = copy.copy(estimator)
-    X = check_rows(probe, X, reset=True)
+    X, features = _described_rows(estimator, X, reset=True)
     codes, classes, is_indicator = _check_labels(y, X.shape[0], multilabel)
     weight = check_weight(sample_weight, X.shape[0])
-    features = {name: getattr(probe, name) for name in ("n_features_in_", "feature_names_in_") if hasattr(probe, name)}
     total = weight
     if estimator.class_weight is not None:
         total = weight * _class_factors(estimator.class_weight, codes, classes, weight, is_indicator)
@@ -79,8 +77,7 @@ def check_chunk(
             "sample_weight."
         )
     _check_given(y, name)
-    probe = copy.copy(estimator)
-    X = check_rows(probe, X, reset=first)
+    X, features = _described_rows(estimator, X, reset=first)
     indicator = multilabel and (_is_indicator(y) if first else estimator._is_multilabel())
     if indicator:
         codes, known = _check_indicator(y, X.shape[0], None if first else estimator.classes_)
@@ -91,7 +88,6 @@ def check_chunk(
             _check_same(classes, known)
         codes = _codes_among(y, X.shape[0], known)
     weight = check_weight(sample_weight, X.shape[0])
-    features = {name: getattr(probe, name) for name in ("n_features_in_", "feature_names_in_") if hasattr(probe, name)}
     total = weight
     if estimator.class_weight is not None:
         total = weight * _class_factors(estimator.class_weight, codes, known, weight, indicator)
@@ -100,6 +96,17 @@ def check_chunk(
         used = np.flatnonzero(weight)
         X, codes, weight, total = X[used], codes[used], weight[used], total[used]
     return Problem(X, codes, known, weight, total, indicator, features)
+
+
+def _described_rows(estimator: Any, X: Any, *, reset: bool) -> tuple[Any, dict[str, Any]]:
+    """`check_rows`, and the fitted attributes that describe the columns; the estimator itself is not touched."""
+    with np.errstate(over="ignore", invalid="ignore"):  # see `check_rows`
+        if reset and _is_plain(X):
+            return X, {"n_features_in_": X.shape[1]}
+    probe = copy.copy(estimator)
+    X = check_rows(probe, X, reset=reset)
+    names = ("n_features_in_", "feature_names_in_")
+    return X, {name: getattr(probe, name) for name in names if hasattr(probe, name)}
 
 
 def _is_indicator(y: Any) -> bool:

@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose
 
 from skgradlinear import LinearSVMClassifier, Objective
 from skgradlinear._central_path import CentralPath
-from skgradlinear._separate_hinges import SeparateHinges, _hinges
+from skgradlinear._separate_hinges import SeparateHinges, _hinges, _outputs
+from skgradlinear._separate_hinges import _rows as _kept
 from skgradlinear._separate_hinges._outputs import Output
-from skgradlinear._separate_hinges._rows import KeptDenseRows, KeptSparseRows
+from skgradlinear._separate_hinges._rows import ActiveGram, KeptDenseRows, KeptSparseRows
 from skgradlinear.losses import OneVsRestHinge, OneVsRestSquaredHinge, WestonWatkinsHinge
 from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve, subspace_newton
 
@@ -107,7 +108,102 @@ def test_a_hessian_is_that_of_the_active_rows(n_active, weighted):
     active = np.random.default_rng(0).permutation(len(y)) < n_active
     design = np.column_stack([objective.standardization.apply(X), np.ones(len(X))])
     expected = (design * (objective.weight * active)[:, None]).T @ design
-    assert_allclose(rows.hessian(active), expected, atol=1e-14)
+    assert_allclose(rows.memory().at(active) * (rows.share or 1.0), expected, atol=1e-14)
+
+
+@pytest.fixture
+def summed(monkeypatch):
+    """How many rows have gone into sums over active rows."""
+    count = []
+    take = ActiveGram._sum
+    monkeypatch.setattr(ActiveGram, "_sum", lambda self, chosen: count.append(int(chosen.sum())) or take(self, chosen))
+    return count
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_sum_over_active_rows_follows_what_has_changed(weighted, summed):
+    X, y, weight = blobs(2, n_rows=1_000, n_columns=20)
+    objective = Objective(X, y, OneVsRestHinge(), alpha=0.01, sample_weight=weight if weighted else None)
+    rows = KeptDenseRows(objective, np.arange(len(y)))
+    known, random = rows.memory(), np.random.default_rng(0)
+    active = random.random(len(y)) < 0.4
+    for _ in range(30):
+        summed.clear()
+        expected = (rows.rows * (objective.weight * active)[:, None]).T @ rows.rows
+        assert_allclose(known.at(active) * (rows.share or 1.0), expected, atol=1e-14)
+        n_summed = sum(summed)
+        active = active ^ (random.random(len(y)) < 0.02)
+    # Differences have few digits where weights differ.
+    assert n_summed > 300 if weighted else n_summed < 40
+
+
+def test_a_sum_over_active_rows_is_formed_anew_before_its_digits_are_lost():
+    X, y, _ = blobs(2, n_rows=1_000, n_columns=20)
+    X[0] *= 1e9
+    settings = {"alpha": 0.01, "standardize": False, "fit_intercept": False}
+    rows = KeptDenseRows(Objective(X, y, OneVsRestHinge(), **settings), np.arange(len(y)))
+    known = rows.memory()
+    active = np.arange(len(y)) < 400
+    known.at(active)
+    for leaving in range(3):
+        active = active.copy()
+        active[leaving] = False
+        assert_allclose(known.at(active), rows.rows[active].T @ rows.rows[active], rtol=1e-9, atol=1e-9)
+
+
+def test_sums_that_would_not_fit_are_not_remembered(monkeypatch, summed):
+    X, y, _ = blobs(2, n_rows=1_000, n_columns=20)
+    monkeypatch.setattr(_kept, "MAX_REMEMBERED", 20)
+    known = KeptDenseRows(Objective(X, y, OneVsRestHinge(), alpha=0.01), np.arange(len(y))).memory()
+    for _ in range(2):
+        known.at(np.arange(len(y)) < 400)
+    assert summed == [400, 400]
+
+
+def test_columns_of_any_size_have_one_newton_system():
+    X, y, _ = blobs(2)
+    settings = {"alpha": 1e-3, "standardize": False, "fit_intercept": False}
+    scale = 10.0 ** np.array([-8, 8, 0, 4, -4])
+    active, random = np.arange(len(y)) % 3 > 0, np.random.default_rng(0)
+    rows = KeptDenseRows(Objective(X * scale, y, OneVsRestHinge(), **settings), np.arange(len(y)))
+    right = random.standard_normal(5) * scale
+    hessian = (rows.rows[active].T @ rows.rows[active]) / len(y) / 0.5 + 1e-3 * np.eye(5)
+    expected = np.linalg.solve(hessian / np.outer(scale, scale), right / scale) / scale
+    assert_allclose(rows.newton(right, active, 0.5), expected, rtol=1e-9)
+
+
+def test_a_step_goes_on_beyond_newtons_while_the_slope_does(monkeypatch):
+    """Rows cease to be active on the way, and curvature with them."""
+    monkeypatch.setattr(_outputs, "SLOPE_SHARE", 0.01)
+    X, y, _ = blobs(2, spread=3.0)
+    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1e-4)
+    start = objective.zeros()
+    hessian = np.column_stack([objective.hessp(start.ravel(), unit) for unit in np.eye(start.size)])
+    newton = -np.linalg.solve(hessian, objective.value_and_gradient(start.ravel())[1])
+    hinges = SeparateHinges(objective)
+    hinges.advance(1e-12)
+    moved = hinges.params.ravel()
+    step = moved @ newton / (newton @ newton)
+    assert_allclose(moved, step * newton, rtol=1e-9, atol=1e-12)
+    first, newtons, last = (objective.value_and_gradient(at)[1] @ newton for at in (0 * newton, newton, moved))
+    assert newtons < 0.01 * first < 0
+    assert step > 1
+    assert abs(last) <= 0.01 * abs(first)
+
+
+@each_loss
+def test_what_is_claimed_is_of_logits_formed_anew(loss, monkeypatch):
+    X, y, weight = blobs(3)
+    weight[::7] = 0
+    objective = Objective(X, y, loss, alpha=0.01, sample_weight=weight)
+    hinges = SeparateHinges(objective)
+    for _ in range(3):
+        hinges.advance(1e-12)
+    expected = objective.value(hinges.params)
+    for output in hinges.outputs:
+        output.heights += 1.0
+        output.best = np.nan
+    assert hinges.claimed() == pytest.approx(expected, rel=1e-13)
 
 
 @each_loss

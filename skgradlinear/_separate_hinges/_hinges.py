@@ -39,7 +39,7 @@ class SeparateHinges:
     params : ndarray of shape (d + 1, K), default=None
         Start, zeros if None.
     duals : ndarray of shape (n, K), default=None
-        First centre; one half if None.
+        First centre; zeros if None.
     """
 
     def __init__(self, objective: Objective, params: Array | None = None, duals: Array | None = None) -> None:
@@ -48,9 +48,9 @@ class SeparateHinges:
         # Rows without weight have no part in anything.
         self._used = np.flatnonzero(objective.weight)
         rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
-        order, n_outputs = rows.order, objective.shape[1]
+        n_outputs = objective.shape[1]
         sign = signed(np.ones((len(self._used), n_outputs)), objective.y[self._used]).T
-        starts = np.zeros((n_outputs, order)) if params is None else params[:order].T.astype(np.float64)
+        starts = [None] * n_outputs if params is None else list(params[: rows.order].T.astype(np.float64))
         centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(np.float64))
         output = OUTPUTS[type(objective.loss)]
         self.outputs = [
@@ -75,6 +75,10 @@ class SeparateHinges:
     def bound(self) -> float:
         """Lower bound on the objective."""
         return sum(output.bound for output in self.outputs)
+
+    def claimed(self) -> float:
+        """The objective at the best parameters, of logits formed from the rows anew."""
+        return sum(output.claim() for output in self.outputs)
 
     @property
     def params(self) -> Array:
@@ -107,12 +111,17 @@ class SeparateHinges:
         """What the duals of each output prove, and which of them may rest."""
         value = self.value
         allowed = tol / self.objective.relative_gap(value, 1.0)
-        free = self.objective.fit_intercept
-        biases = np.array([output.params[-1] for output in self.outputs])
-        radii = bias_radius(self.objective, value, biases) if free else np.zeros(len(biases))
-        for output, radius in zip(self.outputs, radii.tolist(), strict=True):
+        for output, radius in zip(self.outputs, self._radii(value), strict=True):
             own = allowed * output.best / value if value else 0.0
             share = REST_SHARE * max(own, allowed / len(self.outputs))
             # The whole may have fallen since an output came to rest, and what it may leave with it.
             if not output.rests or output.best - output.bound > share:
                 output.prove(radius, share)
+
+    def _radii(self, value: float) -> list[float]:
+        """How far the best bias of each output can be from its present one."""
+        if not self.objective.fit_intercept:
+            return [0.0] * len(self.outputs)
+        biases = np.array([output.params[-1] for output in self.outputs])
+        radii: list[float] = bias_radius(self.objective, value, biases).tolist()
+        return radii

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from .._conjugate_gradient import conjugate_gradient
 from .._design import Design
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 BIAS_STIFFNESS = 1e-3
 # Ridge of the system scaled to a unit diagonal: for rounding only.
 RIDGE = 1e-13
+# The sums over their active rows that outputs remember take no more entries than this together (16 MB), and are formed
+# anew where a column has lost all but this share of its own.
+MAX_REMEMBERED, LEAST_LEFT = 1 << 21, 1e-6
+# What has changed is not looked for where a sum is of so few entries of the rows.
+FEW_ENTRIES = 1 << 11
 
 
 class KeptRows(ABC):
@@ -34,7 +40,8 @@ class KeptRows(ABC):
         self.slopes = slice(0, self.order - self.free)
         self.stiffness = np.full(self.order, objective.alpha)
         self.stiffness[self.slopes.stop :] = 0.0
-        self.alike = not np.ptp(self.weight)
+        # The weight of every row, where these are alike; 0 elsewhere.
+        self.share = float(self.weight[0]) if (self.weight == self.weight[0]).all() else 0.0
 
     @abstractmethod
     def push(self, params: Array) -> Array:
@@ -45,8 +52,15 @@ class KeptRows(ABC):
         """Sum of the rows with weights, shape (order,)."""
 
     @abstractmethod
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
-        """About the inverse of ``sum_i w_i z_i z_i' / mu`` over the active rows plus the penalty's part, times this."""
+    def newton(self, descent: Array, active: Mask, mu: float, known: ActiveGram | None = None) -> Array:
+        """About the inverse of ``sum_i w_i z_i z_i' / mu`` over the active rows plus the penalty's part, times this.
+
+        `known` is the output's `memory`.
+        """
+
+    def memory(self) -> ActiveGram | None:
+        """What an output may keep of its last system."""
+        return None
 
     def _bias_stiffness(self, mu: float) -> float:
         """Of a bias, which without active rows has no curvature: no more than a weight's leaves joint moves free."""
@@ -61,48 +75,83 @@ class KeptDenseRows(KeptRows):
         everywhere = len(used) == len(objective.weight)
         rows = Design(objective, 0, exact=True).take(slice(None) if everywhere else used)
         self.rows = np.ascontiguousarray(rows if self.free else rows[:, :-1])
+        self.remembered = objective.shape[1] * self.order**2 <= MAX_REMEMBERED
+
+    @cached_property
+    def gram(self) -> Array:
+        """``sum_i z_i z_i'`` over all rows."""
+        total: Array = self.rows.T.dot(self.rows)
+        return total
 
     def push(self, params: Array) -> Array:
-        logits: Array = self.rows @ params
+        logits: Array = self.rows.dot(params)
         return logits
 
     def pull(self, weights: Array) -> Array:
-        total: Array = weights @ self.rows
+        total: Array = weights.dot(self.rows)
         return total
 
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
+    def newton(self, descent: Array, active: Mask, mu: float, known: ActiveGram | None = None) -> Array:
         """From the whole system."""
-        hessian = self.hessian(active)
-        hessian *= 1 / mu
-        diagonal = np.einsum("ii->i", hessian)
+        hessian = (known or self.memory()).at(active) * ((self.share or 1.0) / mu)
+        diagonal = hessian.ravel()[:: self.order + 1]
         diagonal += self.stiffness
-        diagonal += np.finfo(np.float64).tiny
         if self.free:
             diagonal[-1] += self._bias_stiffness(mu)
-        return scaled_solver(hessian, RIDGE)(gradient)
+        diagonal *= 1 + RIDGE
+        # LAPACK itself: see `cholesky`. Its factor is as good as that of a matrix scaled to a unit diagonal.
+        _, solution, refused = dposv(hessian.T, descent, lower=True)
+        return scaled_solver(hessian, RIDGE)(descent) if refused else solution
 
-    @cached_property
-    def _gram(self) -> Array:
-        return self._part(slice(None))
+    def memory(self) -> ActiveGram:
+        return ActiveGram(self)
 
-    def hessian(self, active: Mask) -> Array:
-        """``sum_i w_i z_i z_i'`` over the active rows (a mask)."""
-        (indices,) = active.nonzero()
-        # A difference has few digits where weights differ.
-        if 2 * len(indices) <= len(active) or not self.alike:
-            return self._part(indices)
-        rest: Array = self._gram - self._part((~active).nonzero()[0])
-        return rest
 
-    def _part(self, indices: Indices | slice) -> Array:
-        rows = self.rows if isinstance(indices, slice) else self.rows.take(indices, axis=0)
-        if self.alike:
-            gram: Array = rows.T @ rows
-            gram *= self.weight[0]
-            return gram
-        heavy = rows * np.sqrt(self.weight[indices])[:, None]
-        product: Array = heavy.T @ heavy
-        return product
+class ActiveGram:
+    """``sum_i z_i z_i'`` over the active rows of an output; weighted, unless all rows have the same weight.
+
+    Few rows become active or cease to be from one step to the next, and the sum over these changes the last one's. A
+    difference has few digits where weights differ, or where large rows leave small ones behind.
+    """
+
+    def __init__(self, kept: KeptDenseRows) -> None:
+        self.kept = kept
+        self._last: tuple[Mask, Array] | None = None
+        self._largest = np.zeros(kept.order)
+
+    def at(self, active: Mask) -> Array:
+        """The sum over these rows, not to be written to."""
+        if not self.kept.share:
+            return self._sum(active)
+        n_active = np.count_nonzero(active)
+        n_summed = int(min(n_active, len(active) - n_active))
+        total = self._changed(active, n_summed) if n_summed * self.kept.order > FEW_ENTRIES else None
+        if total is None:
+            total = self._sum(active) if n_summed == n_active else self.kept.gram - self._sum(~active)
+            self._largest = total.diagonal()
+        if self.kept.remembered:
+            self._last = active, total
+        return total
+
+    def _changed(self, active: Mask, n_summed: int) -> Array | None:
+        """The last sum and its changes, where these are fewer rows than so many, and leave digits enough."""
+        if self._last is None:
+            return None
+        before, known = self._last
+        changed = active != before
+        if np.count_nonzero(changed) >= n_summed:
+            return None
+        total = known + self._sum(changed & active)
+        total -= self._sum(changed & before)
+        return total if (total.diagonal() >= LEAST_LEFT * self._largest).all() else None
+
+    def _sum(self, chosen: Mask) -> Array:
+        (indices,) = chosen.nonzero()
+        rows = self.kept.rows.take(indices, axis=0)
+        if not self.kept.share:
+            rows *= np.sqrt(self.kept.weight.take(indices))[:, None]
+        total: Array = rows.T.dot(rows)
+        return total
 
 
 class KeptSparseRows(KeptRows):
@@ -141,7 +190,7 @@ class KeptSparseRows(KeptRows):
     def pull(self, weights: Array) -> Array:
         return self._pulled(self.columns, weights)
 
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
+    def newton(self, descent: Array, active: Mask, mu: float, known: ActiveGram | None = None) -> Array:
         """By conjugate gradients, preconditioned by the diagonal."""
         (indices,) = active.nonzero()
         rows = self.rows if len(indices) == len(active) else self.rows[indices]
@@ -163,4 +212,4 @@ class KeptSparseRows(KeptRows):
             pulled += stiffness * direction
             return pulled
 
-        return conjugate_gradient(product, gradient, lambda residual: diagonal * residual)
+        return conjugate_gradient(product, descent, lambda residual: diagonal * residual)

@@ -149,6 +149,12 @@ class _PlainHinge(NonSmoothLoss):
         """Hinge of each row, shape (n,), and a subgradient (zero on the kink), shape (n, K)."""
         return _BoxHinge(self.margins, 0.0, 0.0, 1.0).value_and_gradient(logits, y)
 
+    def value(self, logits: Array, y: Labels) -> Array:
+        """Hinge of each row, shape (n,)."""
+        violation = self.margins.violations(*check_logits(logits, y))
+        charge: Array = np.maximum(violation, 0, out=violation).sum(axis=1)
+        return charge
+
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """Zero: the plain hinge is piecewise linear."""
         return _BoxHinge(self.margins, 0.0, 0.0, 1.0).curvature(logits, y)
@@ -171,6 +177,13 @@ class _SquaredHinge(Loss):
     def value_and_gradient(self, logits: Array, y: Labels) -> tuple[Array, Array]:
         """Squared hinge of each row, shape (n,), and its gradient, shape (n, K)."""
         return self._box().value_and_gradient(logits, y)
+
+    def value(self, logits: Array, y: Labels) -> Array:
+        """Squared hinge of each row, shape (n,)."""
+        violation = self.margins.violations(*check_logits(logits, y))
+        np.maximum(violation, 0, out=violation)
+        charge: Array = np.square(violation, out=violation).sum(axis=1)
+        return charge
 
     def curvature(self, logits: Array, y: Labels) -> Curvature:
         """``2 M' diag(active) M`` of each row."""

@@ -109,11 +109,12 @@ class History:
         self._callback = callback
         self._started = perf_counter()
 
-    def note(self, value: float, measure: float, params: Array) -> bool:
-        """Record a point and show it to the callback; whether that asks to stop."""
+    def note(self, value: float, measure: float, params: Array | None) -> bool:
+        """Record a point and show it to the callback, without which there need be no parameters; whether that stops."""
         seconds = perf_counter() - self._started
         self.iterations.append(Iteration(len(self.iterations), value, measure, seconds))
-        self.stopped = self._callback is not None and bool(self._callback(self.iterations[-1], params))
+        if self._callback is not None and params is not None:
+            self.stopped = bool(self._callback(self.iterations[-1], params))
         return self.stopped
 
     def amend(self, value: float, measure: float) -> None:

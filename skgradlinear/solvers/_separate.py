@@ -34,9 +34,9 @@ def separately(
         measure = objective.relative_gap(value, max(value - bound, 0.0))
         if measure <= tol or n_iter == max_iter:
             # What is claimed is claimed of logits formed from X.
-            value = hinges.objective.value(hinges.params)
+            value = hinges.claimed()
             measure = objective.relative_gap(value, max(value - bound, 0.0))
-        stopped = history.note(value, measure, hinges.params)
+        stopped = history.note(value, measure, None if callback is None else hinges.params)
         if objective.non_smooth and params is None and waypoint is None and measure <= HALFWAY:
             waypoint = Halfway(hinges.params, objective.standardization, Centre(hinges.mu, hinges.duals()))
         if measure <= tol:
@@ -49,7 +49,7 @@ def separately(
             status = Status.STALLED
             break
     if status in (Status.INTERRUPTED, Status.STALLED):
-        value = hinges.objective.value(hinges.params)
+        value = hinges.claimed()
         measure = objective.relative_gap(value, max(value - bound, 0.0))
     return Result(
         hinges.params,

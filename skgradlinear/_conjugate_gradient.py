@@ -20,14 +20,15 @@ def conjugate_gradient(
     precondition: Callable[[Array], Array],
     *,
     max_steps: int = MAX_STEPS,
+    forcing: float = FORCING,
 ) -> Array:
-    """About ``hessian^-1 gradient``: until the residual is `FORCING` of the gradient in the norm of `precondition`."""
+    """About ``hessian^-1 gradient``: until the residual is `forcing` of the gradient in the norm of `precondition`."""
     solution = np.zeros_like(gradient)
     residual = gradient.copy()
     preconditioned = precondition(residual)
     conjugate, scratch = preconditioned.copy(), np.empty_like(gradient)
     energy = float(np.vdot(residual, preconditioned))
-    target = FORCING**2 * energy
+    target = forcing**2 * energy
     for _ in range(max_steps):
         product = hessp(conjugate)
         stiffness = float(np.vdot(conjugate, product))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ._conjugate_gradient import FORCING, conjugate_gradient
 from ._conjugate_gradient import MAX_STEPS as MAX_CONJUGATE_STEPS
-from ._conjugate_gradient import conjugate_gradient
 from ._design import MAX_KEPT_ENTRIES, MIN_COARSE_ENTRIES, Design
 from ._evaluation import Evaluation
 from ._preconditioner import Blocks, Diagonal, Preconditioner, Solve, alike
@@ -48,6 +48,8 @@ MAX_SAMPLES, MAX_SAMPLES_OF_MANY = 16, 24
 SAMPLE_ENTRIES = 1 << 20
 # Steps inside: far from the optimum the Hessian is soon another one, so few at first, and one more each iteration.
 FIRST_STEPS, MAX_STEPS = 5, 20
+# The residual of the first direction of one smooth output of sparse rows, and how much less each further one may have.
+FIRST_FORCING, LESS_FORCING = 0.4, 0.1
 # The rows are weighted by their mean curvature in the inner preconditioner where that costs less than a few steps.
 WEIGHTED_COLUMNS_PER_CLASS = 40
 
@@ -79,7 +81,7 @@ def choose(objective: Objective, seed: int) -> Rule:
     if blocks.full and not hinge:
         return blocks
     if hinge or n_outputs == 1:
-        return ActiveNewton(blocks)
+        return ActiveNewton(blocks, first_forcing=FORCING if hinge or dense else FIRST_FORCING)
     return Staged(objective, blocks) if dense else ActiveNewton(Diagonal(objective), few_steps=True)
 
 
@@ -181,14 +183,18 @@ class ActiveNewton:
     """Newton's direction by conjugate gradients on the rows with curvature, preconditioned by another rule.
 
     Where the preconditioner is coarse and a product as dear as a search, the first direction is what it says, the
-    second has two steps, and each one step more.
+    second has two steps, and each one step more. Far from the optimum the Hessian is soon another one, and the first
+    directions may be solved for less accurately.
     """
 
     newton, memory = False, 2
 
-    def __init__(self, preconditioner: Preconditioner, *, few_steps: bool = False) -> None:
+    def __init__(
+        self, preconditioner: Preconditioner, *, few_steps: bool = False, first_forcing: float = FORCING
+    ) -> None:
         self.preconditioner = preconditioner
         self.few_steps = few_steps
+        self.forcing = first_forcing
         self.n_directions = 0
 
     def at(self, point: Evaluation) -> Solve:
@@ -198,12 +204,11 @@ class ActiveNewton:
         if self.few_steps and self.n_directions == 1:
             return factored
         steps = self.n_directions if self.few_steps else MAX_CONJUGATE_STEPS
+        forcing = self.forcing
+        self.forcing = max(forcing - LESS_FORCING, FORCING)
         hessp = objective.damped_hessp(point)
-
-        def precondition(residual: Array) -> Array:
-            return objective.free_of_shift(factored(residual))
-
-        return lambda gradient: conjugate_gradient(hessp, gradient, precondition, max_steps=steps)
+        # Common shifts cost no more than their penalty: they are taken out of the direction, not of each step.
+        return lambda gradient: conjugate_gradient(hessp, gradient, factored, max_steps=steps, forcing=forcing)
 
 
 class Staged:

@@ -29,10 +29,10 @@ from ._certificate import (
 from ._directions import Rule, choose
 from ._evaluation import Direction, Evaluation
 from ._line import Line, line_search
-from ._mean_loss import MeanLoss
+from ._mean_loss import GROUP_ENTRIES, MeanLoss
 from ._standardization import Moments, Standardization
 from ._subspace import Subspace
-from ._threads import totals
+from ._threads import parts, totals
 from .losses import Loss, NonSmoothLoss, SmoothedLoss
 from .losses._base import Array, Indices, Labels, Mask
 
@@ -356,16 +356,14 @@ class Objective:
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         """Objective and its (sub)gradient, in the shape of `params`: one pass over X."""
         point = self.shaped(params)
-        logits = self.logits(point)
 
-        def share(rows: slice) -> float:
-            # The gradient takes the place of the logits it was made of.
-            loss, dlogits = self.mean_loss.value_and_gradient(rows, logits[rows])
-            np.multiply(dlogits, self._row_weight[rows], out=logits[rows])
+        def differentiate(rows: slice, logits: Array) -> float:
+            loss, dlogits = self.mean_loss.value_and_gradient(rows, logits)
+            np.multiply(dlogits, self._row_weight[rows], out=logits)
             return loss
 
-        value = sum(self.mean_loss.over_groups(share)) + self.penalty(point)
-        return value, self._pull(logits, point).reshape(np.shape(params))
+        loss, gradient = self._through(point, differentiate)
+        return loss + self.penalty(point), gradient.reshape(np.shape(params))
 
     def hessp(self, params: Array, direction: Array) -> Array:
         """Hessian at `params` times `direction`, in its shape: one and a half passes over X."""
@@ -398,7 +396,7 @@ class Objective:
 
     def logits(self, params: Array) -> Array:
         """Logits of every row, shape (n, K), stored by columns: half a pass over X."""
-        return self.rows.logits(*self.standardization.to_data_units(params))
+        return self.rows.logits(*self.standardization.to_data_units(params, self.dtype))
 
     def at(self, params: Array) -> Evaluation:
         """Everything known at `params`: half a pass over X."""
@@ -468,16 +466,15 @@ class Objective:
                 part = self._with(rows=self.rows.take(active), mean_loss=self.mean_loss.take(active))
                 chosen = active
         curvature = point.curvature(chosen)
+        if not self.rows.dense:
+            curvature = curvature.by_rows()
+
+        def push(rows: slice, logits: Array) -> float:
+            np.multiply(curvature.take(rows).matvec(logits), part._row_weight[rows], out=logits)
+            return 0.0
 
         def product(direction: Array) -> Array:
-            logits = part.logits(direction)
-
-            def push(rows: slice) -> None:
-                # What the Hessian makes of the logits takes their place.
-                np.multiply(curvature.take(rows).matvec(logits[rows]), part._row_weight[rows], out=logits[rows])
-
-            list(part.mean_loss.over_groups(push))
-            result = part._pull(logits, direction)
+            _, result = part._through(direction, push)
             result[-1] += self.bias_stiffness * direction[-1]
             return result
 
@@ -640,10 +637,23 @@ class Objective:
         """Whether the loss has kinks, so that it is solved through its smoothed versions."""
         return isinstance(self.loss, NonSmoothLoss)
 
-    def _pull(self, weighted: Array, params: Array) -> Array:
-        gradient = self.standardization.pull_back(self.rows.pull(weighted), weighted.sum(axis=0, dtype=np.float64))
-        gradient[:-1] += self.alpha * params[:-1]
+    def _through(self, params: Array, change: Callable[[slice, Array], float]) -> tuple[float, Array]:
+        """Gradient in `params` of weighted rows' gradients that take the place of their logits, plus the penalty's.
+
+        One pass over X, with the sum of the numbers that `change` returns; see `Rows.through`.
+        """
+        number, sums = self.rows.through(*self.standardization.to_data_units(params, self.dtype), change)
+        return number, self._with_penalty(self.standardization.pull_back(sums.pulled, sums.alone), params)
+
+    def _with_penalty(self, gradient: Array, params: Array) -> Array:
+        """The gradient plus the penalty's, in place, with no array of the size of the parameters."""
+        for some in parts(len(params) - 1, max(16, GROUP_ENTRIES // params.shape[1])):
+            gradient[some] += self.alpha * params[some]
         return gradient
+
+    def _pull(self, weighted: Array, params: Array) -> Array:
+        balance = weighted.sum(axis=0, dtype=np.float64)
+        return self._with_penalty(self.standardization.pull_back(self.rows.pull(weighted), balance), params)
 
     def shaped(self, params: ArrayLike) -> Array:
         array = np.asarray(params)

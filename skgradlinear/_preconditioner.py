@@ -93,21 +93,21 @@ class Preconditioner(ABC):
 
 
 class Diagonal(Preconditioner):
-    """The Hessian's diagonal, each column centred by the class's own weights."""
+    """The Hessian's diagonal, each column centred by the share that its mean has of the squares of all rows."""
 
     def factor(self, point: Evaluation, diagonal: Array) -> Solve:
         """Division by the diagonal of the Hessian."""
-        objective, standardization = self.objective, self.objective.standardization
+        objective = self.objective
+        hessian = np.empty(objective.shape)
         if alike(diagonal):
-            hessian = np.outer(objective.mean_squares, diagonal[0].astype(np.float64))
+            np.outer(objective.mean_squares, diagonal[0], out=hessian)
         else:
             weights = diagonal * objective._row_weight
-            total = weights.sum(axis=0, dtype=np.float64)
-            raw = objective.rows.pull_squares(weights)
-            if objective.fit_intercept:
-                centred = raw - objective.rows.pull(weights) ** 2 / np.maximum(total, np.finfo(np.float64).tiny)
-                raw = np.maximum(centred, 0.05 * raw)
-            hessian = np.vstack([raw * standardization.inverse_scale[:, None] ** 2, total])
+            moments, pivot = objective.moments, objective.standardization.pivot
+            raw = moments.variance + (moments.mean - pivot) ** 2
+            share = np.divide(objective.mean_squares[:-1], raw, out=np.zeros(len(raw)), where=raw > 0)
+            np.multiply(objective.rows.pull_squares(weights), share[:, None], out=hessian[:-1])
+            hessian[-1] = weights.sum(axis=0, dtype=np.float64)
         hessian[:-1] += objective.alpha
         hessian[-1] += objective.bias_stiffness
         hessian += max(RIDGE[objective.dtype] * float(hessian.mean()), np.finfo(np.float64).tiny)

@@ -8,7 +8,8 @@ subtracted) where not. CSR rows are used as they are.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from ._standardization import Moments
 from ._thin import thin_product
-from ._threads import mapped, parts
+from ._threads import mapped, parts, totals
 from .losses._base import Array, Indices
 
 # Entries of a scratch block: 1 MB in float64, well within a core's second-level cache.
@@ -27,7 +28,24 @@ BLOCK_ENTRIES = 1 << 17
 PART_ENTRIES, SPARSE_PART_ENTRIES = 1 << 21, 1 << 19
 
 
+# Logits that are changed at a time.
+LOGIT_ENTRIES = 1 << 18
+
 ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over rows: of their products with changed logits, shape (d, K), and of these alone, shape (K,), float64.
+
+    Products of one part of the rows may be in the precision of these: a copy would be as large as the parameters.
+    """
+
+    pulled: Array
+    alone: Array
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(np.add(self.pulled, other.pulled, dtype=np.float64), self.alone + other.alone)
 
 
 def wrap(X: Any, dtype: np.dtype | None = None) -> Rows:
@@ -52,6 +70,14 @@ class Rows(ABC):
     @abstractmethod
     def pull(self, weights: Array) -> Array:
         """``sum_i (x_i - pivot) weights_i'``, shape (d, K), float64."""
+
+    @abstractmethod
+    def through(self, slope: Array, offset: Array, change: Callable[[slice, Array], float]) -> tuple[float, Sums]:
+        """``sum_i (x_i - pivot) h_i'``, shape (d, K), and ``sum_i h_i``, shape (K,), of changed logits h.
+
+        A part of the rows goes through both products while it is in a core's cache. `change` gets a slice of the rows
+        and their logits, puts others in their place, and returns a number; these are summed.
+        """
 
     @abstractmethod
     def pull_squares(self, weights: Array) -> Array:
@@ -171,6 +197,22 @@ class DenseRows(Rows):
 
         return reduce(np.add, mapped(share, self._parts())).T
 
+    def through(self, slope: Array, offset: Array, change: Callable[[slice, Array], float]) -> tuple[float, Sums]:
+        """Sums over the rows of changed logits, and of their products with the rows."""
+        transposed, constant = np.ascontiguousarray(slope.T, self.dtype), offset.astype(self.dtype)[:, None]
+
+        def share(part: slice) -> tuple[float, Sums]:
+            number, total, sums = 0.0, np.zeros((len(transposed), self.shape[1])), np.zeros(len(transposed))
+            for where, block in self._blocks(part):
+                columns = thin_product(transposed, block.T)
+                columns += constant
+                number += _changed(columns.T, where.start, change)
+                total += thin_product(columns, block)
+                sums += columns.sum(axis=1, dtype=np.float64)
+            return number, Sums(total.T, sums)
+
+        return totals(mapped(share, self._parts()))
+
     def pull_squares(self, weights: Array) -> Array:
         """``sum_i (x_i - pivot)**2 weights_i'``, shape (d, K), float64."""
         columns = weights.T
@@ -216,6 +258,12 @@ class DenseRows(Rows):
             )
 
         return reduce(Moments.merge, mapped(share, self._parts()))
+
+
+def _changed(logits: Array, first: int, change: Callable[[slice, Array], float]) -> float:
+    """The sum of what `change` returns for groups of some rows, whose logits it changes."""
+    groups = parts(len(logits), max(16, LOGIT_ENTRIES // logits.shape[1]))
+    return sum(change(slice(first + group.start, first + group.stop), logits[group]) for group in groups)
 
 
 def _moments_of(block: Array, weight: Array) -> Moments:
@@ -282,6 +330,19 @@ class CSRRows(Rows):
             return product.astype(np.float64)
 
         return reduce(np.add, mapped(share, self._parts()))
+
+    def through(self, slope: Array, offset: Array, change: Callable[[slice, Array], float]) -> tuple[float, Sums]:
+        """Sums over the rows of changed logits, which are stored by rows, and of their products with the rows."""
+        narrow, constant = np.ascontiguousarray(slope, self.dtype), offset.astype(self.dtype)
+
+        def share(part: slice) -> tuple[float, Sums]:
+            X = self._part(part)
+            logits: Array = X @ narrow
+            logits += constant
+            number = _changed(logits, part.start, change)
+            return number, Sums(X.T @ logits, logits.sum(axis=0, dtype=np.float64))
+
+        return totals(mapped(share, self._parts()))
 
     def _parts(self, n_outputs: int = 1) -> list[slice]:
         """Parts of so many stored entries, and of logits that stay in a core's cache until they are stored anew."""

@@ -128,11 +128,13 @@ class Standardization:
             self.deviation, self.inverse_scale, out=np.zeros_like(self.deviation), where=self.inverse_scale > 0
         )
 
-    def to_data_units(self, params: Array) -> tuple[Array, Array]:
-        """Slope (d, K) and offset (K,) of the stored rows for `params` of shape (d + 1, K)."""
-        slope = params[:-1] * self.inverse_scale[:, None]
-        offset = params[-1] - self.residual @ slope if self.fit_intercept else np.zeros(params.shape[1])
-        return slope, offset
+    def to_data_units(self, params: Array, dtype: np.dtype | None = None) -> tuple[Array, Array]:
+        """Slope (d, K), in `dtype` if not float64, and offset (K,) of the stored rows for `params` (d + 1, K)."""
+        slope = np.empty((len(params) - 1, params.shape[1]), dtype or np.float64)
+        np.multiply(params[:-1], self.inverse_scale[:, None], out=slope, casting="unsafe")
+        if not self.fit_intercept:
+            return slope, np.zeros(params.shape[1])
+        return slope, params[-1] - (self.residual * self.inverse_scale) @ params[:-1]
 
     def pull_back(self, slope_gradient: Array, offset_gradient: Array) -> Array:
         """Gradient in the parameters, (d + 1, K), from that in the slope and the offset: the adjoint map."""

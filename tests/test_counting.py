@@ -17,7 +17,8 @@ from skgradlinear import (
 from skgradlinear._central_path import CentralPath
 from skgradlinear._design import Design
 from skgradlinear._mean_loss import MeanLoss
-from skgradlinear.losses import CrammerSingerHinge, SigmoidLoss, SoftmaxLoss
+from skgradlinear._preconditioner import Diagonal
+from skgradlinear.losses import CrammerSingerHinge, OneVsRestSquaredHinge, SigmoidLoss, SoftmaxLoss
 from skgradlinear.solvers import Status, solve, subspace_newton
 
 
@@ -26,18 +27,20 @@ def passes(monkeypatch):
     """Entries of X that products have read, in passes: half for logits, half for their adjoint."""
     count = {"logits": 0.0, "pull": 0.0, "entries": 0}
 
-    def counted(cls, name):
+    def counted(cls, name, halves):
         method = getattr(cls, name)
 
         def wrapper(self, *arguments):
-            count[name] += 0.5 * self.shape[0] * self.shape[1] / count["entries"]
+            for half in halves:
+                count[half] += 0.5 * self.shape[0] * self.shape[1] / count["entries"]
             return method(self, *arguments)
 
         monkeypatch.setattr(cls, name, wrapper)
 
     for cls in (_rows.DenseRows, _rows.CSRRows):
-        counted(cls, "logits")
-        counted(cls, "pull")
+        counted(cls, "logits", ["logits"])
+        counted(cls, "pull", ["pull"])
+        counted(cls, "through", ["logits", "pull"])
     return count
 
 
@@ -315,3 +318,34 @@ def test_directions_are_from_samples_first_and_from_all_rows_in_the_end(loss, mo
     # The first direction has the Gram matrix for its Hessian, as all rows are curved alike.
     assert drawn == [0, 0]
     assert len(taken) == result.n_iter - 3 > 0
+
+
+def test_first_directions_of_one_output_are_solved_for_less_accurately(monkeypatch):
+    """The Hessian is another one after each of these steps: products with it would be lost on their last digits."""
+    random = np.random.default_rng(0)
+    X = sp.random_array((3000, 60), density=0.1, rng=random, format="csr")
+    y = (X @ random.standard_normal(60) + 0.3 * random.standard_normal(3000) > 0).astype(int)
+    residuals = []
+    found = _directions.conjugate_gradient
+    monkeypatch.setattr(
+        _directions,
+        "conjugate_gradient",
+        lambda *args, **rest: residuals.append(rest["forcing"]) or found(*args, **rest),
+    )
+    for loss, expected in ((SigmoidLoss(), [0.4, 0.3, 0.2, 0.1]), (OneVsRestSquaredHinge(), [0.1] * 4)):
+        residuals.clear()
+        subspace_newton(Objective(X, y, loss, alpha=1e-5).with_outputs_together(), tol=1e-10)
+        assert residuals[:4] == pytest.approx(expected)
+        assert set(residuals[4:]) <= {0.1}
+
+
+def test_the_diagonal_of_uncentred_rows_is_exact():
+    random = np.random.default_rng(0)
+    X = sp.random_array((80, 6), density=0.4, rng=random, format="csr")
+    objective = Objective(X, random.integers(0, 3, 80), SoftmaxLoss(), alpha=0.1, fit_intercept=False)
+    point = objective.at(random.standard_normal((7, 3)))
+    found = 1 / Diagonal(objective).at(point)(np.ones((7, 3)))
+    for j, k in np.ndindex(6, 3):
+        unit = objective.zeros()
+        unit[j, k] = 1.0
+        assert found[j, k] == pytest.approx(objective.hessp_at(point, unit)[j, k], rel=1e-9)

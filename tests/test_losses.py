@@ -238,6 +238,9 @@ def test_curvature_is_one_symmetric_positive_matrix(name: str, data: Any, seed: 
     for other in (curvature, shared):
         assert np.allclose(other.matvec(direction), product, rtol=0, atol=64 * EPS * size)
         assert np.allclose(other.take(rows).matvec(direction[rows]), product[rows], rtol=0, atol=64 * EPS * size)
+        by_rows = other.by_rows()
+        assert by_rows.diagonal.flags.c_contiguous
+        assert np.allclose(by_rows.matvec(direction), product, rtol=0, atol=64 * EPS * size)
     assert np.allclose(loss.hessp(logits, y, direction), product, rtol=0, atol=64 * EPS * size)
     expected_value, expected_gradient = loss.value_and_gradient(logits, y)
     assert np.allclose(value, expected_value, rtol=8 * EPS, atol=8 * EPS)

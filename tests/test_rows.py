@@ -58,6 +58,32 @@ def test_products_are_those_of_the_definition(name: str, block_entries: int) -> 
 
 
 @every_container
+@pytest.mark.parametrize("cut", [False, True])
+def test_changed_logits_go_through_both_products(name: str, cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row once, in whatever parts and groups."""
+    if cut:
+        for limit in ("PART_ENTRIES", "SPARSE_PART_ENTRIES", "LOGIT_ENTRIES", "BLOCK_ENTRIES"):
+            monkeypatch.setattr(_rows, limit, 16 * D)
+    container = CONTAINERS[name](X)
+    rows = _rows.wrap(container)
+    seen = np.zeros(N, int)
+
+    def change(where: slice, logits: np.ndarray) -> float:
+        assert np.allclose(logits, X[where] @ SLOPE + OFFSET, **near(name))
+        seen[where] += 1
+        logits[:] = WEIGHTS[where]
+        return float(ROW_WEIGHT[where].sum())
+
+    number, sums = rows.through(SLOPE, OFFSET, change)
+    assert (seen == 1).all()
+    assert number == pytest.approx(ROW_WEIGHT.sum())
+    assert np.allclose(sums.pulled, X.T @ WEIGHTS, **near(name))
+    assert np.allclose(sums.alone, WEIGHTS.sum(axis=0), **near(name))
+    assert sums.alone.dtype == np.float64
+    assert np.array_equal(content(container), X)
+
+
+@every_container
 @pytest.mark.parametrize("pivot", [np.zeros(D), PIVOT])
 def test_squares_of_rows_about_a_centre(name: str, pivot: np.ndarray, block_entries: int) -> None:
     rows = _rows.wrap(CONTAINERS[name](X))

@@ -62,6 +62,13 @@ class Curvature:
             return Curvature(diagonal, ((1.0, diagonal),))
         return Curvature(diagonal, tuple((sign, _rows_of(vector, rows)) for sign, vector in self.dyads))
 
+    def by_rows(self) -> Curvature:
+        """The same, stored by rows."""
+        diagonal = np.ascontiguousarray(self.diagonal)
+        if self.of_probabilities:
+            return Curvature(diagonal, ((1.0, diagonal),))
+        return Curvature(diagonal, tuple((sign, np.ascontiguousarray(vector)) for sign, vector in self.dyads))
+
     def total(self, weight: Array) -> Array:
         """Sum of the rows' Hessians with weights of shape (n, 1), shape (K, K)."""
         total = np.diag((self.diagonal * weight).sum(axis=0))

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 from skgradlinear import LinearSVMClassifier, Objective
 from skgradlinear._separate_hinges import SeparateHinges, _hinges
 from skgradlinear._separate_hinges._outputs import Output
-from skgradlinear._separate_hinges._rows import KeptDenseRows, KeptSparseRows
+from skgradlinear._separate_hinges._rows import KeptDenseRows
+from skgradlinear._separate_hinges._sparse_rows import FEW_SHARE, ActiveRows, AllRows, KeptSparseRows
 from skgradlinear.losses import OneVsRestHinge, OneVsRestSquaredHinge, WestonWatkinsHinge
 from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve, subspace_newton
 
@@ -139,8 +140,8 @@ def test_outputs_that_are_at_their_end_rest(loss, monkeypatch):
     # Three outputs of four are told apart by one column each, and soon.
     X = np.column_stack([X, 10 * np.eye(4)[y][:, :3] + 0.1 * X[:, :3]])
     taken = []
-    step = Output.step
-    monkeypatch.setattr(Output, "step", lambda self: taken.append(self) or step(self))
+    aim = Output.aim
+    monkeypatch.setattr(Output, "aim", lambda self: taken.append(self) or aim(self))
     result = solution(Objective(X, y, loss, alpha=1e-3), tol=1e-8)
     assert result.status is Status.CONVERGED
     counts = [sum(output is other for other in taken) for output in dict.fromkeys(taken)]
@@ -205,36 +206,74 @@ def test_a_centre_that_moves_is_somewhere_to_go():
     assert result.value == pytest.approx(1.0, rel=1e-12)
 
 
-@each_loss
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("standardize", [True, False])
-def test_sparse_rows_are_those_of_a_dense_matrix(loss, fit_intercept, standardize):
-    X, y, weight = blobs(3, n_columns=8)
+def sparse_blobs(**options):
+    X, y, weight = blobs(3, n_columns=8, **options)
     X[np.random.default_rng(0).random(X.shape) < 0.7] = 0.0
     weight[::7] = 0
+    return X, y, weight
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("n_active", [0, 5, 50], ids=["none", "few", "many"])
+def test_sparse_rows_are_those_of_a_dense_matrix(fit_intercept, standardize, n_active):
+    X, y, weight = sparse_blobs()
     settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
-    sparse, dense = Objective(sp.csr_array(X), y, loss, **settings), Objective(X, y, loss, **settings)
+    sparse, dense = (Objective(rows, y, LOSSES[1], **settings) for rows in (sp.csr_array(X), X))
     used = np.flatnonzero(weight)
     kept, whole = KeptSparseRows(sparse, used), KeptDenseRows(dense, used)
     random = np.random.default_rng(1)
-    params, weights = random.standard_normal(kept.order), random.standard_normal(len(used))
+    params, weights = random.standard_normal((3, kept.order)), random.standard_normal((3, len(used)))
     assert_allclose(kept.push(params), whole.push(params), atol=1e-12)
     assert_allclose(kept.pull(weights), whole.pull(weights), atol=1e-12)
-    # Conjugate gradients end at a tenth of the residual: a direction of descent, about as good as the exact one.
-    active = random.random(len(used)) < 0.5
-    exact, about = (rows.newton(params, active, 0.5) for rows in (whole, kept))
-    gain, best = (2 * params @ d - d @ np.linalg.solve(_inverse(whole, active), d) for d in (about, exact))
-    assert best * 0.9 <= gain <= best * (1 + 1e-9)
-    found, other = solution(sparse, tol=1e-8), solution(dense, tol=1e-8)
+    # Outputs of different numbers of active rows and smoothings, of which one is done before the others.
+    active = [random.permutation(len(used)) < n_active * scale for scale in (0.5, 1.0, 1.5)]
+    assert (np.count_nonzero(active) <= FEW_SHARE * 3 * len(used)) == (n_active < 50)
+    mu = [0.5, 0.1, 2.0]
+    params[1] = 0.0
+    exact, found = whole.newton(params, active, mu, 0), kept.newton(params, active, mu, 100)
+    assert not np.any(found[1])
+    for gradient, own, width, best, about in zip(params, active, mu, exact, found, strict=True):
+        system = np.linalg.inv([whole.newton([column], [own], [width], 0)[0] for column in np.eye(whole.order)])
+        gain, most = (2 * gradient @ d - d @ system @ d for d in (about, best))
+        # A direction of descent that is about as good as the exact one.
+        assert most * 0.9 <= gain <= most * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("n_active", [5, 50], ids=["few", "many"])
+def test_systems_that_go_on_alone_are_those_that_they_were(fit_intercept, standardize, n_active):
+    X, y, weight = sparse_blobs()
+    settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
+    kept = KeptSparseRows(Objective(sp.csr_array(X), y, LOSSES[1], **settings), np.flatnonzero(weight))
+    random = np.random.default_rng(1)
+    active = [random.permutation(len(kept.weight)) < n_active * (k % 3) for k in range(6)]
+    make = ActiveRows if n_active == 5 else AllRows
+    system, chosen = make(kept, active, [0.5] * 6), np.array([True, False, True, True, False, True])
+    directions = np.asarray(random.standard_normal((6, kept.order)), order=system.memory)
+    products = system(directions)
+    ahead = system.precondition(directions, np.empty_like(directions))
+    system.keep(chosen)
+    some = np.asarray(directions[chosen], order=system.memory)
+    assert_allclose(system(some), products[chosen], atol=1e-14)
+    assert_allclose(system.precondition(some, np.empty_like(some)), ahead[chosen], atol=1e-14)
+
+
+@each_loss
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_bounds_of_sparse_and_dense_rows_enclose_one_optimum(loss, fit_intercept, standardize, dtype):
+    X, y, weight = sparse_blobs(n_rows=8_000 if dtype == np.float32 else 120)
+    X = X.astype(dtype)
+    settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
+    found = solve(Objective(sp.csr_array(X), y, loss, **settings), tol=1e-8)
+    other = solve(Objective(X.astype(float), y, loss, **settings), tol=1e-8)
     assert found.status is Status.CONVERGED
     assert found.value == pytest.approx(other.value, rel=1e-7)
     assert found.value - found.gap <= other.value
     assert other.value - other.gap <= found.value
-
-
-def _inverse(rows, active):
-    """The inverse of the Newton system."""
-    return np.column_stack([rows.newton(column, active, 0.5) for column in np.eye(rows.order)])
 
 
 def test_it_is_for_few_dense_columns_and_sparse_rows():

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._certificate import bias_radius
+from .._conjugate_gradient import MAX_STEPS
 from ..losses._base import Array, signed
-from ._outputs import OUTPUTS
-from ._rows import KeptDenseRows, KeptSparseRows
+from ._outputs import OUTPUTS, step, weigh
+from ._rows import KeptDenseRows
+from ._sparse_rows import KeptSparseRows
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
 MAX_ENTRIES, MAX_ORDER = 1 << 22, 400
 # Outputs rest at this share of the gap that may be left to them: their own part of the objective, or an equal one.
 REST_SHARE = 0.5
+# Conjugate gradients take so many steps for the first direction, and so many more for each further one: far from the
+# solution the active rows are soon others.
+FIRST_STEPS, MORE_STEPS = 2, 2
 
 
 class SeparateHinges:
-    """The outputs of a one-versus-rest hinge, which take their steps in turn; all in float64.
+    """The outputs of a one-versus-rest hinge, which take their steps in turn or, of sparse rows, abreast.
+
+    Dense rows are computed in float64 whatever they are.
 
     Parameters
     ----------
@@ -43,20 +50,26 @@ class SeparateHinges:
     """
 
     def __init__(self, objective: Objective, params: Array | None = None, duals: Array | None = None) -> None:
-        objective = objective.in_float64()
+        objective = objective.in_float64() if objective.rows.dense else objective
         self.objective = objective
         # Rows without weight have no part in anything.
         self._used = np.flatnonzero(objective.weight)
         rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
-        order, n_outputs = rows.order, objective.shape[1]
-        sign = signed(np.ones((len(self._used), n_outputs)), objective.y[self._used]).T
+        order, n_outputs, dtype = rows.order, objective.shape[1], rows.dtype
+        sign = signed(np.ones((len(self._used), n_outputs), dtype), objective.y[self._used]).T
         starts = np.zeros((n_outputs, order)) if params is None else params[:order].T.astype(np.float64)
-        centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(np.float64))
+        centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(dtype))
+        logits = rows.push(starts) if starts.any() else np.zeros((n_outputs, len(self._used)), dtype)
         output = OUTPUTS[type(objective.loss)]
         self.outputs = [
-            output(rows, np.ascontiguousarray(t), start, centre)
-            for t, start, centre in zip(sign, starts, centres, strict=True)
+            output(rows, np.ascontiguousarray(t), start, centre, own)
+            for t, start, centre, own in zip(sign, starts, centres, logits, strict=True)
         ]
+        # What steps are taken by together: outputs of dense rows one by one, while their arrays are in a core's cache.
+        self._groups = [[output] for output in self.outputs] if objective.rows.dense else [self.outputs]
+        for group in self._groups:
+            weigh(group)
+        self._n_steps = 0
         self._prove(0.0)
 
     @staticmethod
@@ -98,8 +111,10 @@ class SeparateHinges:
 
     def advance(self, tol: float) -> bool:
         """A step of every output that needs one for a relative gap of `tol`; False if none can take one."""
-        walking = [output for output in self.outputs if not output.rests]
-        moved = [output.step() for output in walking]
+        max_steps = min(FIRST_STEPS + MORE_STEPS * self._n_steps, MAX_STEPS)
+        self._n_steps += 1
+        walking = [[output for output in group if not output.rests] for group in self._groups]
+        moved = [step(group, max_steps) for group in walking if group]
         self._prove(tol)
         return any(moved)
 

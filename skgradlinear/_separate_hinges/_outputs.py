@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..losses import Loss, OneVsRestHinge, OneVsRestSquaredHinge
-from ..losses._base import Array
+from ..losses._base import Array, Mask
 from ._rows import KeptRows
 
 # The smoothing adapts: narrower after centres that took few steps, wider after centres that took many.
@@ -35,6 +36,8 @@ class Output(ABC):
         Start.
     centre : ndarray of shape (n,) or None
         First centre; the loss's own if None.
+    logits : ndarray of shape (n,)
+        Those of `params`.
     """
 
     mu: float
@@ -44,19 +47,18 @@ class Output(ABC):
     # Multiples of duals in the set that are in it as well, besides smaller ones.
     most: float
 
-    def __init__(self, rows: KeptRows, sign: Array, params: Array, centre: Array | None) -> None:
+    def __init__(self, rows: KeptRows, sign: Array, params: Array, centre: Array | None, logits: Array) -> None:
         self.rows = rows
         self.sign = sign
         self.pulling = rows.weight * sign
         self.params = params
-        self.centre = np.full(len(sign), self.own_centre)
-        violations = 1 - sign * rows.push(params) if params.any() else np.ones(len(sign))
+        self.centre = np.full_like(sign, self.own_centre)
+        violations = 1 - sign * logits
         self._set_out(violations, centre)
         self.found, self.proof = params, self.dual
         self.best, self.bound = np.inf, 0.0
         self.rests = False
         self._n_steps, self._used_up, self._stuck = 0, True, False
-        self._weigh()
         self._price(violations)
 
     @abstractmethod
@@ -76,29 +78,50 @@ class Output(ABC):
         """Twice the weighted sum of the conjugate's quadratic part at the present duals."""
 
     @abstractmethod
-    def _turn(self) -> None:
-        """A new centre, if the last one is used up."""
+    def turn(self) -> bool:
+        """A new centre, if the last one is used up; True if duals have changed, and are to be weighed."""
 
     @property
     @abstractmethod
     def _settled(self) -> bool:
         """Whether the present duals are those that further steps would start from again."""
 
-    def step(self) -> bool:
-        """A Newton step on the smoothed problem; False if there is nowhere to go, and no other centre."""
-        self._turn()
+    @property
+    def active(self) -> Mask:
+        """The rows with curvature."""
+        return self.heights == self.dual
+
+    @property
+    def weights(self) -> Array:
+        """What the rows are to be pulled by, for `weigh`."""
+        return self.pulling * self.dual
+
+    def weigh(self, pulled: Array) -> None:
+        """Take notice of the present duals' sums, ``sum_i w_i t_i p_i z_i`` among them."""
+        self.pulled = pulled
+        self._sum = float(self.rows.weight @ self.dual)
+        self._bent = self._bend()
+
+    def aim(self) -> Array:
+        """The gradient of the smoothed problem, with which a step begins."""
         self._n_steps += 1
-        rows, mu = self.rows, self.mu
-        gradient = rows.stiffness * self.params
+        gradient = self.rows.stiffness * self.params
         gradient -= self.pulled
-        direction = rows.newton(gradient, self.heights == self.dual, mu)
-        np.negative(direction, out=direction)
-        rise = rows.push(direction)
-        rise *= self.sign
-        rise *= -1 / mu
+        return gradient
+
+    def move(self, gradient: Array, direction: Array, logits: Array) -> bool:
+        """Search along a direction, whose logits are overwritten; True if duals are new, and are to be weighed."""
         slope = float(gradient @ direction)
+        rise = logits
+        rise *= self.sign
+        rise *= -1 / self.mu
         self._stuck = not slope < 0 or not self._search(direction, rise, slope, SLOPE_SHARE * slope)
-        return not (self._stuck and self._settled)
+        return not self._stuck
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last step led nowhere, and there is no other centre."""
+        return self._stuck and self._settled
 
     def prove(self, radius: float, allowed: float) -> None:
         """Bound this output's part of the objective by its duals, for biases within a radius of the present one.
@@ -152,7 +175,6 @@ class Output(ABC):
             return False
         direction *= step
         self.params, self.heights, self.dual = self.params + direction, heights, dual
-        self._weigh()
         np.subtract(heights, self.centre, out=rise)
         rise *= self.mu
         self._price(rise)
@@ -161,17 +183,13 @@ class Output(ABC):
     def _balance(self, target: float) -> None:
         """Move the bias to where its gradient is no more than the target."""
         rows, balance = self.rows, float(self.pulled[-1])
-        curvature = float(rows.weight @ (self.heights == self.dual)) / self.mu
-        distance = balance / curvature if curvature else np.sign(balance)
+        curvature = float(rows.weight @ self.active) / self.mu
+        distance = balance / curvature if curvature else float(np.sign(balance))
         direction = np.zeros(rows.order)
         direction[-1] = distance
-        self._search(direction, self.sign * (-distance / self.mu), -balance * distance, target * distance, beyond=True)
-
-    def _weigh(self) -> None:
-        """Sums of the present duals: ``sum_i w_i t_i p_i z_i``, ``sum_i w_i p_i``, and what bends the bound."""
-        self.pulled = self.rows.pull(self.pulling * self.dual)
-        self._sum = float(self.rows.weight @ self.dual)
-        self._bent = self._bend()
+        rise = self.sign * (-distance / self.mu)
+        if self._search(direction, rise, -balance * distance, target * distance, beyond=True):
+            self.weigh(rows.pull([self.weights])[0])
 
     def _price(self, violations: Array) -> None:
         """Take notice of the objective at the present point, whose violations are overwritten."""
@@ -216,10 +234,10 @@ class PlainOutput(Output):
     def _bend(self) -> float:
         return 0.0
 
-    def _turn(self) -> None:
+    def turn(self) -> bool:
         """The present duals as the centre, of a smoothing as wide as the last centre was hard."""
         if not self._used_up and self._n_steps:
-            return
+            return False
         mu = self.mu
         if 0 < self._n_steps <= EASY_STEPS:
             self.mu = max(MIN_MU, NARROW * mu)
@@ -230,8 +248,8 @@ class PlainOutput(Output):
         self.heights += self.dual
         self.centre = self.dual
         self.dual = self._within(self.heights, np.empty_like(self.heights))
-        self._weigh()
         self._n_steps = 0
+        return True
 
     @property
     def _settled(self) -> bool:
@@ -256,8 +274,9 @@ class SquaredOutput(Output):
     def _bend(self) -> float:
         return float((self.rows.weight * self.dual) @ self.dual) / 2
 
-    def _turn(self) -> None:
+    def turn(self) -> bool:
         """Nowhere: there is no other centre."""
+        return False
 
     @property
     def _settled(self) -> bool:
@@ -265,3 +284,22 @@ class SquaredOutput(Output):
 
 
 OUTPUTS: dict[type[Loss], type[Output]] = {OneVsRestHinge: PlainOutput, OneVsRestSquaredHinge: SquaredOutput}
+
+
+def weigh(outputs: Sequence[Output]) -> None:
+    """Take notice of the present duals of some outputs on the same rows."""
+    if outputs:
+        for output, pulled in zip(outputs, outputs[0].rows.pull([output.weights for output in outputs]), strict=True):
+            output.weigh(pulled)
+
+
+def step(outputs: Sequence[Output], max_steps: int) -> bool:
+    """A Newton step of some outputs on the same rows; False if there is nowhere to go for any, and no other centre."""
+    rows = outputs[0].rows
+    weigh([output for output in outputs if output.turn()])
+    gradients = [output.aim() for output in outputs]
+    found = rows.newton(gradients, [o.active for o in outputs], [o.mu for o in outputs], max_steps)
+    directions = [np.negative(direction, out=direction) for direction in found]
+    moves = zip(outputs, gradients, directions, rows.push(directions), strict=True)
+    weigh([output for output, *move in moves if output.move(*move)])
+    return not all(output.at_end for output in outputs)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._conjugate_gradient import conjugate_gradient
 from .._design import Design, scaled_solver
 from ..losses._base import Array, Indices, Mask
 
@@ -26,7 +26,8 @@ class KeptRows(ABC):
 
     def __init__(self, objective: Objective, used: Indices) -> None:
         self.free = objective.fit_intercept
-        self.weight = objective.weight[used]
+        self.dtype = objective.dtype
+        self.weight = objective.weight[used].astype(self.dtype, copy=False)
         self.alpha = objective.alpha
         self.order = objective.shape[0] - 1 + self.free
         # Where the weights are in the parameters, and the second derivative of their penalty.
@@ -36,18 +37,24 @@ class KeptRows(ABC):
         self.alike = not np.ptp(self.weight)
 
     @abstractmethod
-    def push(self, params: Array) -> Array:
-        """Logits of all rows, shape (n,)."""
+    def push(self, params: Sequence[Array]) -> Sequence[Array]:
+        """For the parameters of each output, shape (order,), the logits of all rows, shape (n,)."""
 
     @abstractmethod
-    def pull(self, weights: Array) -> Array:
-        """Sum of the rows with weights, shape (order,)."""
+    def pull(self, weights: Sequence[Array]) -> Sequence[Array]:
+        """For the weights of each output, shape (n,), the sum of the rows with these, shape (order,)."""
 
     @abstractmethod
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
-        """About the inverse of ``sum_i w_i z_i z_i' / mu`` over the active rows plus the penalty's part, times this."""
+    def newton(
+        self, gradients: Sequence[Array], active: Sequence[Mask], mu: Sequence[float], max_steps: int
+    ) -> Sequence[Array]:
+        """For each gradient about the inverse of an output's Hessian times it.
 
-    def _bias_stiffness(self, mu: float) -> float:
+        That is ``sum_i w_i z_i z_i' / mu`` over the active rows, plus the penalty's part. What is iterated takes at most
+        so many steps.
+        """
+
+    def bias_stiffness(self, mu: float) -> float:
         """Of a bias, which without active rows has no curvature: no more than a weight's leaves joint moves free."""
         return min(self.alpha, BIAS_STIFFNESS / mu)
 
@@ -61,23 +68,26 @@ class KeptDenseRows(KeptRows):
         rows = Design(objective, 0, exact=True).take(slice(None) if everywhere else used)
         self.rows = np.ascontiguousarray(rows if self.free else rows[:, :-1])
 
-    def push(self, params: Array) -> Array:
-        logits: Array = self.rows @ params
-        return logits
+    def push(self, params: Sequence[Array]) -> Sequence[Array]:
+        return [self.rows @ one for one in params]
 
-    def pull(self, weights: Array) -> Array:
-        total: Array = weights @ self.rows
-        return total
+    def pull(self, weights: Sequence[Array]) -> Sequence[Array]:
+        return [one @ self.rows for one in weights]
 
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
-        """From the whole system."""
+    def newton(
+        self, gradients: Sequence[Array], active: Sequence[Mask], mu: Sequence[float], max_steps: int
+    ) -> Sequence[Array]:
+        """From the whole system of each."""
+        return [self._newton(*output) for output in zip(gradients, active, mu, strict=True)]
+
+    def _newton(self, gradient: Array, active: Mask, mu: float) -> Array:
         hessian = self.hessian(active)
         hessian *= 1 / mu
         diagonal = np.einsum("ii->i", hessian)
         diagonal += self.stiffness
         diagonal += np.finfo(np.float64).tiny
         if self.free:
-            diagonal[-1] += self._bias_stiffness(mu)
+            diagonal[-1] += self.bias_stiffness(mu)
         return scaled_solver(hessian, RIDGE)(gradient)
 
     @cached_property
@@ -102,64 +112,3 @@ class KeptDenseRows(KeptRows):
         heavy = rows * np.sqrt(self.weight[indices])[:, None]
         product: Array = heavy.T @ heavy
         return product
-
-
-class KeptSparseRows(KeptRows):
-    """Rows of a CSR matrix, standardized on the way."""
-
-    def __init__(self, objective: Objective, used: Indices) -> None:
-        super().__init__(objective, used)
-        everywhere = len(used) == len(objective.weight)
-        self.rows = objective.rows.X if everywhere else objective.rows.X[used]
-        self.columns = self.rows.T
-        self.scale, self.mean = objective.standardization.inverse_scale, objective.standardization.mean
-        self.plain = bool((self.scale == 1).all() and not self.mean.any())
-
-    def _pushed(self, rows: Any, params: Array) -> Array:
-        slopes = params[self.slopes]
-        slopes = slopes if self.plain else slopes * self.scale
-        logits: Array = rows @ slopes
-        if self.free:
-            logits += params[-1] if self.plain else params[-1] - self.mean @ slopes
-        return logits
-
-    def _pulled(self, columns: Any, weights: Array) -> Array:
-        total = np.empty(self.order)
-        total[self.slopes] = columns @ weights
-        if self.free:
-            total[-1] = weights.sum()
-            if not self.plain:
-                total[:-1] -= self.mean * total[-1]
-        if not self.plain:
-            total[self.slopes] *= self.scale
-        return total
-
-    def push(self, params: Array) -> Array:
-        return self._pushed(self.rows, params)
-
-    def pull(self, weights: Array) -> Array:
-        return self._pulled(self.columns, weights)
-
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
-        """By conjugate gradients, preconditioned by the diagonal."""
-        (indices,) = active.nonzero()
-        rows = self.rows if len(indices) == len(active) else self.rows[indices]
-        columns = rows.T
-        weight = self.weight[indices] / mu
-        stiffness = self.stiffness + np.finfo(np.float64).tiny
-        squares = np.bincount(rows.indices, rows.data**2 * np.repeat(weight, np.diff(rows.indptr)), rows.shape[1])
-        total = float(weight.sum())
-        if not self.plain:
-            sums = columns @ weight
-            squares = np.maximum(squares - 2 * self.mean * sums + self.mean**2 * total, 0) * self.scale**2
-        if self.free:
-            stiffness[-1] += self._bias_stiffness(mu)
-            squares = np.append(squares, total)
-        diagonal = 1 / (squares + stiffness)
-
-        def product(direction: Array) -> Array:
-            pulled = self._pulled(columns, weight * self._pushed(rows, direction))
-            pulled += stiffness * direction
-            return pulled
-
-        return conjugate_gradient(product, gradient, lambda residual: diagonal * residual)

@@ -682,6 +682,11 @@ class Objective:
         """Whether the outputs of this problem are solved each on its own."""
         return self.may_separate and SeparateHinges.suits(self)
 
+    @property
+    def has_exact_hinges(self) -> bool:
+        """Whether they are solved in float64 at once."""
+        return self.has_separate_hinges and not SeparateHinges.narrow(self)
+
     def rotation(self) -> Rotation | None:
         """The same problem in the span of the rows, where these are so few that it pays."""
         return Rotation(self) if self.suits_rotation else None

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skgradlinear import LinearSVMClassifier, Objective
-from skgradlinear._separate_hinges import SeparateHinges, _hinges
+from skgradlinear._separate_hinges import SeparateHinges, _hinges, _sparse_rows
 from skgradlinear._separate_hinges._outputs import Output
 from skgradlinear._separate_hinges._rows import KeptDenseRows
-from skgradlinear._separate_hinges._sparse_rows import FEW_SHARE, ActiveRows, AllRows, KeptSparseRows
+from skgradlinear._separate_hinges._sparse_rows import ActiveRows, AllRows, KeptSparseRows
 from skgradlinear.losses import OneVsRestHinge, OneVsRestSquaredHinge, WestonWatkinsHinge
 from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve, subspace_newton
 
@@ -215,8 +215,11 @@ def sparse_blobs(**options):
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("standardize", [True, False])
-@pytest.mark.parametrize("n_active", [0, 5, 50], ids=["none", "few", "many"])
-def test_sparse_rows_are_those_of_a_dense_matrix(fit_intercept, standardize, n_active):
+@pytest.mark.parametrize("apart", [True, False], ids=["active rows", "all rows"])
+@pytest.mark.parametrize("n_active", [0, 5, 50])
+def test_sparse_rows_are_those_of_a_dense_matrix(fit_intercept, standardize, apart, n_active, monkeypatch):
+    monkeypatch.setattr(_sparse_rows, "ENTRY", float(apart) * 3)
+    monkeypatch.setattr(_sparse_rows, "COLUMN", 0.0)
     X, y, weight = sparse_blobs()
     settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
     sparse, dense = (Objective(rows, y, LOSSES[1], **settings) for rows in (sp.csr_array(X), X))
@@ -228,7 +231,6 @@ def test_sparse_rows_are_those_of_a_dense_matrix(fit_intercept, standardize, n_a
     assert_allclose(kept.pull(weights), whole.pull(weights), atol=1e-12)
     # Outputs of different numbers of active rows and smoothings, of which one is done before the others.
     active = [random.permutation(len(used)) < n_active * scale for scale in (0.5, 1.0, 1.5)]
-    assert (np.count_nonzero(active) <= FEW_SHARE * 3 * len(used)) == (n_active < 50)
     mu = [0.5, 0.1, 2.0]
     params[1] = 0.0
     exact, found = whole.newton(params, active, mu, 0), kept.newton(params, active, mu, 100)
@@ -274,6 +276,44 @@ def test_the_bounds_of_sparse_and_dense_rows_enclose_one_optimum(loss, fit_inter
     assert found.value == pytest.approx(other.value, rel=1e-7)
     assert found.value - found.gap <= other.value
     assert other.value - other.gap <= found.value
+
+
+@each_loss
+def test_sparse_rows_of_many_outputs_are_drafted_in_float32(loss, monkeypatch):
+    """And checked once in float64, without a step."""
+    X, y, _ = blobs(6, n_rows=8_000, n_columns=12)
+    X[np.random.default_rng(0).random(X.shape) < 0.7] = 0.0
+    seen = []
+    make, advance = SeparateHinges.__init__, SeparateHinges.advance
+    monkeypatch.setattr(
+        SeparateHinges, "__init__", lambda self, objective, *rest: seen.append(0) or make(self, objective, *rest)
+    )
+
+    def counted(self, tol):
+        seen[-1] += 1
+        return advance(self, tol)
+
+    monkeypatch.setattr(SeparateHinges, "advance", counted)
+    for labels, n_drafts in ((y, 1), (y % 3, 0)):
+        seen.clear()
+        objective = Objective(sp.csr_array(X.astype(np.float32)), labels, loss, alpha=0.01)
+        result = solve(objective, tol=1e-3)
+        assert result.status is Status.CONVERGED
+        assert len(seen) == n_drafts + 1
+        assert sum(seen[n_drafts:]) == (0 if n_drafts else result.n_iter)
+        assert result.value == pytest.approx(objective.in_float64().value(result.params), rel=1e-14)
+
+
+@each_loss
+def test_first_directions_take_few_steps(loss, monkeypatch):
+    """Two more for each direction: the active rows are soon others."""
+    X, y, _ = blobs(6, n_rows=8_000, n_columns=12)
+    limits = []
+    newton = KeptSparseRows.newton
+    monkeypatch.setattr(KeptSparseRows, "newton", lambda self, *rest: limits.append(rest[-1]) or newton(self, *rest))
+    solution(Objective(sp.csr_array(X), y, loss, alpha=0.01), tol=1e-6)
+    assert limits == [min(2 + 2 * k, 60) for k in range(len(limits))]
+    assert len(limits) > 2
 
 
 def test_it_is_for_few_dense_columns_and_sparse_rows():

@@ -19,7 +19,7 @@ from .._conjugate_gradient import MAX_STEPS
 from ..losses._base import Array, signed
 from ._outputs import OUTPUTS, step, weigh
 from ._rows import KeptDenseRows
-from ._sparse_rows import KeptSparseRows
+from ._sparse_rows import MANY_OUTPUTS, KeptSparseRows
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -37,7 +37,7 @@ FIRST_STEPS, MORE_STEPS = 2, 2
 class SeparateHinges:
     """The outputs of a one-versus-rest hinge, which take their steps in turn or, of sparse rows, abreast.
 
-    Dense rows are computed in float64 whatever they are.
+    What is not `narrow` is computed in float64.
 
     Parameters
     ----------
@@ -50,16 +50,16 @@ class SeparateHinges:
     """
 
     def __init__(self, objective: Objective, params: Array | None = None, duals: Array | None = None) -> None:
-        objective = objective.in_float64() if objective.rows.dense else objective
+        objective = objective if self.narrow(objective) else objective.in_float64()
         self.objective = objective
         # Rows without weight have no part in anything.
         self._used = np.flatnonzero(objective.weight)
         rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
         order, n_outputs, dtype = rows.order, objective.shape[1], rows.dtype
-        sign = signed(np.ones((len(self._used), n_outputs), dtype), objective.y[self._used]).T
+        sign = signed(np.ones((len(self._used), n_outputs), dtype, order="F"), objective.y[self._used]).T
         starts = np.zeros((n_outputs, order)) if params is None else params[:order].T.astype(np.float64)
         centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(dtype))
-        logits = rows.push(starts) if starts.any() else np.zeros((n_outputs, len(self._used)), dtype)
+        logits = rows.push(list(starts)) if starts.any() else np.zeros((n_outputs, len(self._used)), dtype)
         output = OUTPUTS[type(objective.loss)]
         self.outputs = [
             output(rows, np.ascontiguousarray(t), start, centre, own)
@@ -70,7 +70,7 @@ class SeparateHinges:
         for group in self._groups:
             weigh(group)
         self._n_steps = 0
-        self._prove(0.0)
+        self.prove(0.0)
 
     @staticmethod
     def suits(objective: Objective) -> bool:
@@ -78,6 +78,11 @@ class SeparateHinges:
         order = objective.shape[0]
         cheap = not objective.rows.dense or (len(objective.weight) * order <= MAX_ENTRIES and order <= MAX_ORDER)
         return bool(cheap and objective.alpha and type(objective.loss) in OUTPUTS)
+
+    @staticmethod
+    def narrow(objective: Objective) -> bool:
+        """Whether a draft is computed in the precision of the rows."""
+        return not objective.rows.dense and objective.shape[1] >= MANY_OUTPUTS
 
     @property
     def value(self) -> float:
@@ -115,10 +120,10 @@ class SeparateHinges:
         self._n_steps += 1
         walking = [[output for output in group if not output.rests] for group in self._groups]
         moved = [step(group, max_steps) for group in walking if group]
-        self._prove(tol)
+        self.prove(tol)
         return any(moved)
 
-    def _prove(self, tol: float) -> None:
+    def prove(self, tol: float) -> None:
         """What the duals of each output prove, and which of them may rest."""
         value = self.value
         allowed = tol / self.objective.relative_gap(value, 1.0)

@@ -89,7 +89,8 @@ class Output(ABC):
     @property
     def active(self) -> Mask:
         """The rows with curvature."""
-        return self.heights == self.dual
+        active: Mask = self.heights == self.dual
+        return active
 
     @property
     def weights(self) -> Array:

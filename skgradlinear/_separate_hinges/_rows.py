@@ -50,8 +50,8 @@ class KeptRows(ABC):
     ) -> Sequence[Array]:
         """For each gradient about the inverse of an output's Hessian times it.
 
-        That is ``sum_i w_i z_i z_i' / mu`` over the active rows, plus the penalty's part. What is iterated takes at most
-        so many steps.
+        That is ``sum_i w_i z_i z_i' / mu`` over the active rows, plus the penalty's part. At most so many steps are
+        taken by what takes steps.
         """
 
     def bias_stiffness(self, mu: float) -> float:

@@ -19,9 +19,11 @@ from ._rows import KeptRows
 if TYPE_CHECKING:
     from .._objective import Objective
 
-# Active rows are taken out of all rows while they are no more than this share: an entry costs a product with one column
-# ten times as long as it costs one with many.
-FEW_SHARE = 0.12
+# Active rows are taken out of all rows where these are fewer, and products with them no dearer: an entry costs about so
+# much in a product with one column for each, and so much in one with many for itself and for each of them.
+ENTRY, COLUMN = 2.0, 0.1
+# Float32 saves time where columns are at least this many.
+MANY_OUTPUTS = 4
 
 
 class KeptSparseRows(KeptRows):
@@ -36,10 +38,10 @@ class KeptSparseRows(KeptRows):
         self.plain = bool((self.scale == 1).all() and not self.mean.any())
 
     def push(self, params: Sequence[Array]) -> Sequence[Array]:
-        return self._pushed(np.stack(params))
+        return list(self._pushed(np.stack(params)))
 
     def pull(self, weights: Sequence[Array]) -> Sequence[Array]:
-        return self._pulled(np.ascontiguousarray(np.stack(weights).T))
+        return list(self._pulled(np.ascontiguousarray(np.stack(weights).T)))
 
     def _pushed(self, params: Array) -> Array:
         slopes, constants = self.to_entries(params)
@@ -70,8 +72,7 @@ class KeptSparseRows(KeptRows):
             sums *= self.scale.astype(sums.dtype)
         if not self.free:
             return sums
-        memory = "C" if sums.flags.c_contiguous else "F"
-        pulled = np.empty((len(sums), self.order), sums.dtype, memory)
+        pulled: Array = np.empty((len(sums), self.order), sums.dtype, "C" if sums.flags.c_contiguous else "F")
         pulled[:, self.slopes] = sums
         pulled[:, -1] = totals
         return pulled
@@ -80,11 +81,12 @@ class KeptSparseRows(KeptRows):
         self, gradients: Sequence[Array], active: Sequence[Mask], mu: Sequence[float], max_steps: int
     ) -> Sequence[Array]:
         """By conjugate gradients, preconditioned by the diagonal."""
+        n_rows, n_outputs = len(self.weight), len(active)
         n_active = sum(int(np.count_nonzero(one)) for one in active)
-        few = n_active <= FEW_SHARE * len(self.weight) * len(active)
+        few = n_active < n_rows * n_outputs and n_active <= (ENTRY + COLUMN * n_outputs) * n_rows
         system = (ActiveRows if few else AllRows)(self, active, mu)
         narrow = np.stack(gradients).astype(self.dtype, system.memory)
-        return conjugate_gradients(system, narrow, max_steps).astype(np.float64, order="C")
+        return list(conjugate_gradients(system, narrow, max_steps).astype(np.float64, order="C"))
 
 
 class System(ABC):
@@ -111,7 +113,7 @@ class System(ABC):
     def __call__(self, directions: Array) -> Array:
         """The systems times a direction of each output."""
         kept = self.kept
-        product = kept.from_entries(*self._curved(*kept.to_entries(directions)))
+        product: Array = kept.from_entries(*self._curved(*kept.to_entries(directions)))
         product[:, kept.slopes] += kept.alpha * directions[:, kept.slopes]
         if kept.free:
             product[:, -1] += self.biases * directions[:, -1]
@@ -119,7 +121,8 @@ class System(ABC):
 
     def precondition(self, residuals: Array, out: Array) -> Array:
         """About the inverse systems times residuals."""
-        return np.multiply(self.inverse, residuals, out=out)
+        product: Array = np.multiply(self.inverse, residuals, out=out)
+        return product
 
     def keep(self, chosen: Mask) -> None:
         """Go on with some of the outputs."""
@@ -177,7 +180,7 @@ class ActiveRows(System):
         sums = squares if kept.plain else self.columns @ self.weight
         self._set_up(squares.reshape(shape), sums.reshape(shape), self._totals(self.weight))
 
-    def _lay_out(self, rows: Any, shift: Array) -> None:
+    def _lay_out(self, rows: Any, shift: Indices) -> None:
         """Take rows whose columns belong to outputs so much further on."""
         d, largest = self.kept.rows.shape[1], len(self.biases) * self.kept.rows.shape[1]
         index = np.promote_types(rows.indices.dtype, np.min_scalar_type(-largest))
@@ -188,7 +191,8 @@ class ActiveRows(System):
 
     def _totals(self, values: Array) -> Array:
         """The sum of each output's."""
-        return np.bincount(self.owner, values, len(self.biases))
+        totals: Array = np.bincount(self.owner, values, len(self.biases)).astype(values.dtype)
+        return totals
 
     def _curved(self, slopes: Array, constants: Array) -> tuple[Array, Array]:
         logits = self.rows @ slopes.ravel()

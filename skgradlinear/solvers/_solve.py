@@ -49,7 +49,7 @@ class SubspaceNewton(Solver):
             check_integer("memory of SubspaceNewton", self.memory, 0)
 
     def is_exact(self, objective: Objective) -> bool:
-        return objective.has_separate_hinges and objective.rows.dense
+        return objective.has_exact_hinges
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return subspace_newton(
@@ -93,7 +93,7 @@ class Recentred(Solver):
         check_integer("memory of Recentred", self.memory, 0)
 
     def is_exact(self, objective: Objective) -> bool:
-        return objective.has_separate_hinges and objective.rows.dense
+        return objective.has_exact_hinges
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return recentred(

@@ -9,10 +9,10 @@ from numpy.testing import assert_allclose
 
 from skgradlinear import LinearSVMClassifier, Objective
 from skgradlinear._central_path import CentralPath
-from skgradlinear._separate_hinges import SeparateHinges, _hinges, _outputs
+from skgradlinear._separate_hinges import SeparateHinges, _hinges, _outputs, _sparse_rows
 from skgradlinear._separate_hinges import _rows as _kept
-from skgradlinear._separate_hinges._outputs import Output
-from skgradlinear._separate_hinges._rows import ActiveGram, KeptDenseRows, KeptSparseRows
+from skgradlinear._separate_hinges._rows import ActiveGram, KeptDenseRows, System
+from skgradlinear._separate_hinges._sparse_rows import ActiveRows, AllRows, KeptSparseRows
 from skgradlinear.losses import OneVsRestHinge, OneVsRestSquaredHinge, WestonWatkinsHinge
 from skgradlinear.solvers import Recentred, Status, SubspaceNewton, interior_point, recentred, solve, subspace_newton
 
@@ -236,8 +236,9 @@ def test_outputs_that_are_at_their_end_rest(loss, monkeypatch):
     # Three outputs of four are told apart by one column each, and soon.
     X = np.column_stack([X, 10 * np.eye(4)[y][:, :3] + 0.1 * X[:, :3]])
     taken = []
-    step = Output.step
-    monkeypatch.setattr(Output, "step", lambda self: taken.append(self) or step(self))
+    output = _outputs.OUTPUTS[type(loss)]
+    turn = output.turn
+    monkeypatch.setattr(output, "turn", lambda self: taken.append(self) or turn(self))
     result = solution(Objective(X, y, loss, alpha=1e-3), tol=1e-8)
     assert result.status is Status.CONVERGED
     counts = [sum(output is other for other in taken) for output in dict.fromkeys(taken)]
@@ -302,36 +303,117 @@ def test_a_centre_that_moves_is_somewhere_to_go():
     assert result.value == pytest.approx(1.0, rel=1e-12)
 
 
-@each_loss
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("standardize", [True, False])
-def test_sparse_rows_are_those_of_a_dense_matrix(loss, fit_intercept, standardize):
-    X, y, weight = blobs(3, n_columns=8)
+def sparse_blobs(**options):
+    X, y, weight = blobs(3, n_columns=8, **options)
     X[np.random.default_rng(0).random(X.shape) < 0.7] = 0.0
     weight[::7] = 0
+    return X, y, weight
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("apart", [True, False], ids=["active rows", "all rows"])
+@pytest.mark.parametrize("n_active", [0, 5, 50])
+def test_sparse_rows_are_those_of_a_dense_matrix(fit_intercept, standardize, apart, n_active, monkeypatch):
+    monkeypatch.setattr(_sparse_rows, "ENTRY", float(apart) * 3)
+    monkeypatch.setattr(_sparse_rows, "COLUMN", 0.0)
+    X, y, weight = sparse_blobs()
     settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
-    sparse, dense = Objective(sp.csr_array(X), y, loss, **settings), Objective(X, y, loss, **settings)
+    sparse, dense = (Objective(rows, y, LOSSES[1], **settings) for rows in (sp.csr_array(X), X))
     used = np.flatnonzero(weight)
     kept, whole = KeptSparseRows(sparse, used), KeptDenseRows(dense, used)
     random = np.random.default_rng(1)
-    params, weights = random.standard_normal(kept.order), random.standard_normal(len(used))
-    assert_allclose(kept.push(params), whole.push(params), atol=1e-12)
-    assert_allclose(kept.pull(weights), whole.pull(weights), atol=1e-12)
-    # Conjugate gradients end at a tenth of the residual: a direction of descent, about as good as the exact one.
-    active = random.random(len(used)) < 0.5
-    exact, about = (rows.newton(params, active, 0.5) for rows in (whole, kept))
-    gain, best = (2 * params @ d - d @ np.linalg.solve(_inverse(whole, active), d) for d in (about, exact))
-    assert best * 0.9 <= gain <= best * (1 + 1e-9)
-    found, other = solution(sparse, tol=1e-8), solution(dense, tol=1e-8)
+    params, weights = random.standard_normal((3, kept.order)), random.standard_normal((3, len(used)))
+    assert_allclose(kept.push_all(params), whole.push_all(params), atol=1e-12)
+    assert_allclose(kept.pull_all(weights), whole.pull_all(weights), atol=1e-12)
+    assert_allclose(kept.push(params[0]), whole.push(params[0]), atol=1e-12)
+    assert_allclose(kept.pull(weights[0]), whole.pull(weights[0]), atol=1e-12)
+    # Outputs of different numbers of active rows and smoothings, of which one is done before the others.
+    active = [random.permutation(len(used)) < n_active * scale for scale in (0.5, 1.0, 1.5)]
+    mu = [0.5, 0.1, 2.0]
+    params[1] = 0.0
+    systems = [System(*system) for system in zip(params, active, mu, strict=True)]
+    exact, found = whole.newton_all(systems, 0), kept.newton_all(systems, 100)
+    assert not np.any(found[1])
+    for gradient, own, width, best, about in zip(params, active, mu, exact, found, strict=True):
+        system = np.linalg.inv([whole.newton(column, own, width) for column in np.eye(whole.order)])
+        gain, most = (2 * gradient @ d - d @ system @ d for d in (about, best))
+        # A direction of descent that is about as good as the exact one.
+        assert most * 0.9 <= gain <= most * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("n_active", [5, 50], ids=["few", "many"])
+def test_systems_that_go_on_alone_are_those_that_they_were(fit_intercept, standardize, n_active):
+    X, y, weight = sparse_blobs()
+    settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
+    kept = KeptSparseRows(Objective(sp.csr_array(X), y, LOSSES[1], **settings), np.flatnonzero(weight))
+    random = np.random.default_rng(1)
+    active = [random.permutation(len(kept.weight)) < n_active * (k % 3) for k in range(6)]
+    make = ActiveRows if n_active == 5 else AllRows
+    system, chosen = make(kept, active, [0.5] * 6), np.array([True, False, True, True, False, True])
+    directions = np.asarray(random.standard_normal((6, kept.order)), order=system.memory)
+    products = system(directions)
+    ahead = system.precondition(directions, np.empty_like(directions))
+    system.keep(chosen)
+    some = np.asarray(directions[chosen], order=system.memory)
+    assert_allclose(system(some), products[chosen], atol=1e-14)
+    assert_allclose(system.precondition(some, np.empty_like(some)), ahead[chosen], atol=1e-14)
+
+
+@each_loss
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_bounds_of_sparse_and_dense_rows_enclose_one_optimum(loss, fit_intercept, standardize, dtype):
+    X, y, weight = sparse_blobs(n_rows=8_000 if dtype == np.float32 else 120)
+    X = X.astype(dtype)
+    settings = {"alpha": 0.02, "sample_weight": weight, "fit_intercept": fit_intercept, "standardize": standardize}
+    found = solve(Objective(sp.csr_array(X), y, loss, **settings), tol=1e-8)
+    other = solve(Objective(X.astype(float), y, loss, **settings), tol=1e-8)
     assert found.status is Status.CONVERGED
     assert found.value == pytest.approx(other.value, rel=1e-7)
     assert found.value - found.gap <= other.value
     assert other.value - other.gap <= found.value
 
 
-def _inverse(rows, active):
-    """The inverse of the Newton system."""
-    return np.column_stack([rows.newton(column, active, 0.5) for column in np.eye(rows.order)])
+@each_loss
+def test_sparse_rows_of_many_outputs_are_drafted_in_float32(loss, monkeypatch):
+    """And checked once in float64, without a step."""
+    X, y, _ = blobs(6, n_rows=8_000, n_columns=12)
+    X[np.random.default_rng(0).random(X.shape) < 0.7] = 0.0
+    seen = []
+    make, advance = SeparateHinges.__init__, SeparateHinges.advance
+    monkeypatch.setattr(
+        SeparateHinges, "__init__", lambda self, objective, *rest: seen.append(0) or make(self, objective, *rest)
+    )
+
+    def counted(self, tol):
+        seen[-1] += 1
+        return advance(self, tol)
+
+    monkeypatch.setattr(SeparateHinges, "advance", counted)
+    for labels, n_drafts in ((y, 1), (y % 3, 0)):
+        seen.clear()
+        objective = Objective(sp.csr_array(X.astype(np.float32)), labels, loss, alpha=0.01)
+        result = solve(objective, tol=1e-3)
+        assert result.status is Status.CONVERGED
+        assert len(seen) == n_drafts + 1
+        assert sum(seen[n_drafts:]) == (0 if n_drafts else result.n_iter)
+        assert result.value == pytest.approx(objective.in_float64().value(result.params), rel=1e-14)
+
+
+@each_loss
+def test_first_directions_take_few_steps(loss, monkeypatch):
+    """Two more for each direction: the active rows are soon others."""
+    X, y, _ = blobs(6, n_rows=8_000, n_columns=12)
+    limits = []
+    found = KeptSparseRows.newton_all
+    monkeypatch.setattr(KeptSparseRows, "newton_all", lambda self, *rest: limits.append(rest[-1]) or found(self, *rest))
+    solution(Objective(sp.csr_array(X), y, loss, alpha=0.01), tol=1e-6)
+    assert limits == [min(2 + 2 * k, 60) for k in range(len(limits))]
+    assert len(limits) > 2
 
 
 def test_it_is_for_few_dense_columns_and_sparse_rows():

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._certificate import bias_radius
+from .._conjugate_gradient import MAX_STEPS
 from ..losses._base import Array, signed
-from ._outputs import OUTPUTS
-from ._rows import KeptDenseRows, KeptSparseRows
+from ._outputs import OUTPUTS, step, weigh
+from ._rows import KeptDenseRows
+from ._sparse_rows import MANY_OUTPUTS, KeptSparseRows
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
 MAX_ENTRIES, MAX_ORDER = 1 << 22, 400
 # Outputs rest at this share of the gap that may be left to them: their own part of the objective, or an equal one.
 REST_SHARE = 0.5
+# Conjugate gradients take so many steps for the first direction, and so many more for each further one: far from the
+# solution the active rows are soon others.
+FIRST_STEPS, MORE_STEPS = 2, 2
 
 
 class SeparateHinges:
-    """The outputs of a one-versus-rest hinge, which take their steps in turn; all in float64.
+    """The outputs of a one-versus-rest hinge, which take their steps in turn or, of sparse rows, abreast.
+
+    What is not `narrow` is computed in float64.
 
     Parameters
     ----------
@@ -43,21 +50,27 @@ class SeparateHinges:
     """
 
     def __init__(self, objective: Objective, params: Array | None = None, duals: Array | None = None) -> None:
-        objective = objective.in_float64()
+        objective = objective if self.narrow(objective) else objective.in_float64()
         self.objective = objective
         # Rows without weight have no part in anything.
         self._used = np.flatnonzero(objective.weight)
         rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
         n_outputs = objective.shape[1]
-        sign = signed(np.ones((len(self._used), n_outputs)), objective.y[self._used]).T
-        starts = [None] * n_outputs if params is None else list(params[: rows.order].T.astype(np.float64))
-        centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(np.float64))
+        sign = signed(np.ones((len(self._used), n_outputs), rows.dtype, order="F"), objective.y[self._used]).T
+        given = [] if params is None else list(params[: rows.order].T.astype(np.float64))
+        starts, logits = given or [None] * n_outputs, rows.push_all(given) if given else [None] * n_outputs
+        centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(rows.dtype))
         output = OUTPUTS[type(objective.loss)]
         self.outputs = [
-            output(rows, np.ascontiguousarray(t), start, centre)
-            for t, start, centre in zip(sign, starts, centres, strict=True)
+            output(rows, np.ascontiguousarray(t), start, centre, own)
+            for t, start, centre, own in zip(sign, starts, centres, logits, strict=True)
         ]
-        self._prove(0.0)
+        # What steps are taken by together: outputs of dense rows one by one, while their arrays are in a core's cache.
+        self._groups = [[output] for output in self.outputs] if objective.rows.dense else [self.outputs]
+        for group in self._groups:
+            weigh(group)
+        self._n_steps = 0
+        self.prove(0.0)
 
     @staticmethod
     def suits(objective: Objective) -> bool:
@@ -65,6 +78,16 @@ class SeparateHinges:
         order = objective.shape[0]
         cheap = not objective.rows.dense or (len(objective.weight) * order <= MAX_ENTRIES and order <= MAX_ORDER)
         return bool(cheap and objective.may_separate and objective.alpha and type(objective.loss) in OUTPUTS)
+
+    @staticmethod
+    def narrow(objective: Objective) -> bool:
+        """Whether a draft is computed in the precision of the rows."""
+        return not objective.rows.dense and objective.shape[1] >= MANY_OUTPUTS
+
+    @staticmethod
+    def exact(objective: Objective) -> bool:
+        """Whether the problem is of this kind, and computed in float64 at once."""
+        return SeparateHinges.suits(objective) and not SeparateHinges.narrow(objective)
 
     @property
     def value(self) -> float:
@@ -102,12 +125,14 @@ class SeparateHinges:
 
     def advance(self, tol: float) -> bool:
         """A step of every output that needs one for a relative gap of `tol`; False if none can take one."""
-        walking = [output for output in self.outputs if not output.rests]
-        moved = [output.step() for output in walking]
-        self._prove(tol)
+        max_steps = min(FIRST_STEPS + MORE_STEPS * self._n_steps, MAX_STEPS)
+        self._n_steps += 1
+        walking = [[output for output in group if not output.rests] for group in self._groups]
+        moved = [step(group, max_steps) for group in walking if group]
+        self.prove(tol)
         return any(moved)
 
-    def _prove(self, tol: float) -> None:
+    def prove(self, tol: float) -> None:
         """What the duals of each output prove, and which of them may rest."""
         value = self.value
         allowed = tol / self.objective.relative_gap(value, 1.0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..losses import Loss, OneVsRestHinge, OneVsRestSquaredHinge
 from ..losses._base import Array, Mask
-from ._rows import KeptRows
+from ._rows import KeptRows, System
 
 # The smoothing adapts: narrower after centres that took few steps, wider after centres that took many.
 FIRST_MU, MIN_MU, MAX_MU = 2.0, 1e-3, 1e6
@@ -24,7 +25,6 @@ NEAR = 0.4
 SLOPE_SHARE, MAX_TRIALS, FURTHER = 0.2, 40, 2.0
 # The bias is searched until it takes no more from the bound than this share of what may be left.
 BIAS_SHARE = 0.1
-ZERO, ONE = np.zeros(()), np.ones(())
 
 
 class Output(ABC):
@@ -40,28 +40,36 @@ class Output(ABC):
         Start; zeros if None.
     centre : ndarray of shape (n,) or None
         First centre; zeros if None.
+    logits : ndarray of shape (n,) or None
+        Those of `params`; formed here if None.
     """
 
     mu: float
     heights: Array
     dual: Array
+    # Whether a step led nowhere, from rows that were but expected to be active.
+    again: bool
     # Multiples of duals in the set that are in it as well, besides smaller ones.
     most: float
 
-    def __init__(self, rows: KeptRows, sign: Array, params: Array | None, centre: Array | None) -> None:
+    def __init__(
+        self, rows: KeptRows, sign: Array, params: Array | None, centre: Array | None, logits: Array | None
+    ) -> None:
         self.rows = rows
         self.sign = sign
         self.pulling = rows.weight * sign
         self.params = np.zeros(rows.order) if params is None else params
-        self.centre: Array = np.zeros(len(sign))
-        violations = np.ones(len(sign)) if params is None else self._violations(params)
+        # Arrays are quicker than numbers.
+        self._zero, self._one = np.zeros((), rows.dtype), np.ones((), rows.dtype)
+        self.centre: Array = np.zeros_like(sign)
+        violations = np.ones_like(sign) if logits is None else self._violations(logits)
         self._set_out(violations, centre)
         self.found, self.proof = self.params, self.dual
         self.best, self.bound = np.inf, 0.0
         self.rests = False
         self._n_steps, self._used_up, self._stuck = 0, True, False
         self._known = rows.memory()
-        self._weigh(self.dual)
+        self._expected: Mask | None = None
         self._price()
 
     @abstractmethod
@@ -85,10 +93,10 @@ class Output(ABC):
         """Twice the weighted sum of the conjugate's quadratic part at the present duals."""
 
     @abstractmethod
-    def _turn(self) -> Mask | None:
-        """A new centre, if the last one is used up; the rows expected to be active at its solution, if there are any.
+    def turn(self) -> bool:
+        """A new centre, if the last one is used up; True if duals have changed, and are to be weighed.
 
-        Duals and their descent are then weighed as if these were active already.
+        Where some rows are expected to be active at its solution, these count as if they were already.
         """
 
     @property
@@ -96,16 +104,36 @@ class Output(ABC):
     def _settled(self) -> bool:
         """Whether the present duals are those that further steps would start from again."""
 
-    def step(self) -> bool:
-        """A Newton step on the smoothed problem; False if there is nowhere to go, and no other centre."""
-        expected = self._turn()
-        self._n_steps += 1
-        moved = self._go(self.heights == self.dual if expected is None else expected)
-        if expected is not None and not moved:
-            self._weigh(self.dual)
-            moved = self._go(self.heights == self.dual)
-        self._stuck = not moved
-        return moved or not self._settled
+    @property
+    def system(self) -> System:
+        """Newton's system, of the rows that are active or are expected to be."""
+        active: Mask = self.heights == self.dual if self._expected is None else self._expected
+        return System(self.descent, active, self.mu, self._known)
+
+    @property
+    def weights(self) -> Array:
+        """What the rows are to be pulled by, for `weigh`."""
+        dual = self.dual if self._expected is None else np.where(self._expected, self.heights, self.dual)
+        return self.pulling * dual
+
+    def weigh(self, pulled: Array) -> None:
+        """Take notice of the sum of the rows with the present duals, ``sum_i w_i t_i p_i z_i``."""
+        self.pulled = pulled
+        # Minus the gradient of the smoothed problem.
+        self.descent = pulled - self.rows.stiffness * self.params
+
+    def move(self, direction: Array, rise: Array) -> bool:
+        """Search along a direction, whose logits over ``-mu`` are overwritten; True if duals are to be weighed."""
+        rise *= self.sign
+        self._stuck = not self._search(direction, rise)
+        self.again, self._expected = self._stuck and self._expected is not None, None
+        self._n_steps += not self.again
+        return self.again or not self._stuck
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last step led nowhere, and there is no other centre."""
+        return self._stuck and self._settled
 
     def prove(self, radius: float, allowed: float) -> None:
         """Bound this output's part of the objective by its duals, for biases within a radius of the present one.
@@ -122,21 +150,14 @@ class Output(ABC):
         if bound > self.bound:
             self.bound, self.proof = bound, self.dual
         self.rests = self.best - self.bound <= allowed
-        rest = self._descent[self.rows.slopes]
+        rest = self.descent[self.rows.slopes]
         lacking = float(rest.dot(rest)) / (2 * self.rows.alpha)
         smoothing = self._value - (self._bound(0.0, *sums)[0] if cost else bound) - lacking
         self._used_up = self._stuck or self._n_steps >= MAX_STEPS or lacking <= INNER_SHARE * max(smoothing, 0.0)
 
     def claim(self) -> float:
         """The objective at the best parameters, of logits formed anew."""
-        return self._charge(self._violations(self.found)) + self._penalty(self.found)
-
-    def _go(self, active: Mask) -> bool:
-        """Newton's step where some rows are active, if it leads down."""
-        direction = self.rows.newton(self._descent, active, self.mu, self._known)
-        rise = self.rows.push(direction * (-1 / self.mu))
-        rise *= self.sign
-        return self._search(direction, rise)
+        return self._charge(self._violations(self.rows.push(self.found))) + self._penalty(self.found)
 
     def _search(self, direction: Array, rise: Array, target: float | None = None) -> bool:
         """Move along a direction, by which heights rise, to where the slope is no steeper than a target, or a share.
@@ -180,7 +201,6 @@ class Output(ABC):
             return False
         direction *= step
         self.params, self.heights, self.dual = self.params + direction, heights, dual
-        self._weigh(dual)
         self._price()
         return True
 
@@ -188,22 +208,16 @@ class Output(ABC):
         """Move the bias to where its gradient is no more than the target."""
         rows, balance = self.rows, float(self.pulled[-1])
         curvature = float(rows.weight.dot(self.heights == self.dual)) / self.mu
-        distance = balance / curvature if curvature else np.sign(balance)
+        distance = balance / curvature if curvature else float(np.sign(balance))
         direction = np.zeros(rows.order)
         direction[-1] = distance
-        self._search(direction, self.sign * (-distance / self.mu), target * abs(distance))
+        if self._search(direction, self.sign * (-distance / self.mu), target * abs(distance)):
+            self.weigh(rows.pull(self.weights))
 
-    def _violations(self, params: Array) -> Array:
+    def _violations(self, logits: Array) -> Array:
         """``1 - t_i z_i``."""
-        violations = self.rows.push(params)
-        violations *= self.sign
-        return np.subtract(1.0, violations, out=violations)
-
-    def _weigh(self, dual: Array) -> None:
-        """The sum of the rows with some duals, ``sum_i w_i t_i p_i z_i``, and the descent that it leaves."""
-        self.pulled = self.rows.pull(self.pulling * dual)
-        # Minus the gradient of the smoothed problem.
-        self._descent = self.pulled - self.rows.stiffness * self.params
+        violations = logits * self.sign
+        return np.subtract(self._one, violations, out=violations)
 
     def _price(self) -> None:
         """Take notice of the objective at the present point."""
@@ -244,12 +258,12 @@ class PlainOutput(Output):
         self.dual = self.centre
 
     def _within(self, heights: Array, out: Array) -> Array:
-        # Quicker than a clip, and arrays are quicker than numbers.
-        np.maximum(heights, ZERO, out=out)
-        return np.minimum(out, ONE, out=out)
+        # Quicker than a clip.
+        np.maximum(heights, self._zero, out=out)
+        return np.minimum(out, self._one, out=out)
 
     def _charge(self, violations: Array) -> float:
-        return float(self.rows.weight.dot(np.maximum(violations, ZERO, out=violations)))
+        return float(self.rows.weight.dot(np.maximum(violations, self._zero, out=violations)))
 
     def _charged(self) -> float:
         return self.mu * self._charge(self.heights - self.centre)
@@ -257,16 +271,16 @@ class PlainOutput(Output):
     def _bend(self) -> float:
         return 0.0
 
-    def _turn(self) -> Mask | None:
+    def turn(self) -> bool:
         """The present duals as the centre, of a smoothing as wide as the last centre was hard.
 
         Near the end the same rows are active at one centre's solution and the next, however far the heights of some, as
         they are multiplied, are outside of the set before the step to it.
         """
         if not self._used_up and self._n_steps:
-            return None
+            return False
         near = self._n_steps and self.best - self.bound <= NEAR * self.best
-        held = self.heights == self.dual if near else None
+        self._expected = self.heights == self.dual if near else None
         mu = self.mu
         if 0 < self._n_steps <= EASY_STEPS:
             self.mu = max(MIN_MU, NARROW * mu)
@@ -277,9 +291,8 @@ class PlainOutput(Output):
         self.heights += self.dual
         self.centre = self.dual
         self.dual = self._within(self.heights, np.empty_like(self.heights))
-        self._weigh(self.dual if held is None else np.where(held, self.heights, self.dual))
         self._n_steps = 0
-        return held
+        return True
 
     @property
     def _settled(self) -> bool:
@@ -296,10 +309,10 @@ class SquaredOutput(Output):
         self.dual = self._within(self.heights, np.empty_like(violations))
 
     def _within(self, heights: Array, out: Array) -> Array:
-        return np.maximum(heights, ZERO, out=out)
+        return np.maximum(heights, self._zero, out=out)
 
     def _charge(self, violations: Array) -> float:
-        np.maximum(violations, ZERO, out=violations)
+        np.maximum(violations, self._zero, out=violations)
         return float((self.rows.weight * violations).dot(violations))
 
     def _charged(self) -> float:
@@ -309,9 +322,9 @@ class SquaredOutput(Output):
     def _bend(self) -> float:
         return float((self.rows.weight * self.dual).dot(self.dual)) / 2
 
-    def _turn(self) -> Mask | None:
+    def turn(self) -> bool:
         """Nowhere: there is no other centre."""
-        return None
+        return False
 
     @property
     def _settled(self) -> bool:
@@ -319,3 +332,26 @@ class SquaredOutput(Output):
 
 
 OUTPUTS: dict[type[Loss], type[Output]] = {OneVsRestHinge: PlainOutput, OneVsRestSquaredHinge: SquaredOutput}
+
+
+def weigh(outputs: Sequence[Output]) -> None:
+    """Take notice of the present duals of some outputs on the same rows."""
+    if outputs:
+        for output, pulled in zip(outputs, outputs[0].rows.pull_all([one.weights for one in outputs]), strict=True):
+            output.weigh(pulled)
+
+
+def step(outputs: Sequence[Output], max_steps: int) -> bool:
+    """A Newton step of some outputs on the same rows; False if there is nowhere to go for any, and no other centre.
+
+    What conjugate gradients find is found in so many of their steps.
+    """
+    rows, going = outputs[0].rows, outputs
+    weigh([output for output in outputs if output.turn()])
+    while going:
+        directions = rows.newton_all([output.system for output in going], max_steps)
+        rises = rows.push_all([one * (-1 / output.mu) for one, output in zip(directions, going, strict=True)])
+        moves = zip(going, directions, rises, strict=True)
+        weigh([output for output, *move in moves if output.move(*move)])
+        going = [output for output in going if output.again]
+    return not all(output.at_end for output in outputs)

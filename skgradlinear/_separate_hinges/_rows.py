@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-from .._conjugate_gradient import conjugate_gradient
 from .._design import Design
 from .._systems import scaled_solver
 from ..losses._base import Array, Indices, Mask
@@ -28,12 +28,22 @@ MAX_REMEMBERED, LEAST_LEFT = 1 << 21, 1e-6
 FEW_ENTRIES = 1 << 11
 
 
+class System(NamedTuple):
+    """``(sum_i w_i z_i z_i' / mu + penalty) step = descent`` over the active rows; `known` is the output's `memory`."""
+
+    descent: Array
+    active: Mask
+    mu: float
+    known: ActiveGram | None = None
+
+
 class KeptRows(ABC):
     """The rows with a weight, standardized and with a constant 1 if there is an intercept; all that outputs share."""
 
     def __init__(self, objective: Objective, used: Indices) -> None:
         self.free = objective.fit_intercept
-        self.weight = objective.weight[used]
+        self.dtype = objective.dtype
+        self.weight = objective.weight[used].astype(self.dtype, copy=False)
         self.alpha = objective.alpha
         self.order = objective.shape[0] - 1 + self.free
         # Where the weights are in the parameters, and the second derivative of their penalty.
@@ -52,17 +62,22 @@ class KeptRows(ABC):
         """Sum of the rows with weights, shape (order,)."""
 
     @abstractmethod
-    def newton(self, descent: Array, active: Mask, mu: float, known: ActiveGram | None = None) -> Array:
-        """About the inverse of ``sum_i w_i z_i z_i' / mu`` over the active rows plus the penalty's part, times this.
+    def newton_all(self, systems: Sequence[System], max_steps: int) -> Sequence[Array]:
+        """About the solutions of the Newton systems of several outputs, in so many steps where steps are taken."""
 
-        `known` is the output's `memory`.
-        """
+    def push_all(self, params: Sequence[Array]) -> Sequence[Array]:
+        """`push` for each of several outputs."""
+        return [self.push(one) for one in params]
+
+    def pull_all(self, weights: Sequence[Array]) -> Sequence[Array]:
+        """`pull` for each of several outputs."""
+        return [self.pull(one) for one in weights]
 
     def memory(self) -> ActiveGram | None:
         """What an output may keep of its last system."""
         return None
 
-    def _bias_stiffness(self, mu: float) -> float:
+    def bias_stiffness(self, mu: float) -> float:
         """Of a bias, which without active rows has no curvature: no more than a weight's leaves joint moves free."""
         return min(self.alpha, BIAS_STIFFNESS / mu)
 
@@ -91,13 +106,17 @@ class KeptDenseRows(KeptRows):
         total: Array = weights.dot(self.rows)
         return total
 
+    def newton_all(self, systems: Sequence[System], max_steps: int) -> Sequence[Array]:
+        """From the whole system of each."""
+        return [self.newton(*system) for system in systems]
+
     def newton(self, descent: Array, active: Mask, mu: float, known: ActiveGram | None = None) -> Array:
-        """From the whole system."""
+        """The solution of one."""
         hessian = (known or self.memory()).at(active) * ((self.share or 1.0) / mu)
         diagonal = hessian.ravel()[:: self.order + 1]
         diagonal += self.stiffness
         if self.free:
-            diagonal[-1] += self._bias_stiffness(mu)
+            diagonal[-1] += self.bias_stiffness(mu)
         diagonal *= 1 + RIDGE
         # LAPACK itself: see `cholesky`. Its factor is as good as that of a matrix scaled to a unit diagonal.
         _, solution, refused = dposv(hessian.T, descent, lower=True)
@@ -152,64 +171,3 @@ class ActiveGram:
             rows *= np.sqrt(self.kept.weight.take(indices))[:, None]
         total: Array = rows.T.dot(rows)
         return total
-
-
-class KeptSparseRows(KeptRows):
-    """Rows of a CSR matrix, standardized on the way."""
-
-    def __init__(self, objective: Objective, used: Indices) -> None:
-        super().__init__(objective, used)
-        everywhere = len(used) == len(objective.weight)
-        self.rows = objective.rows.X if everywhere else objective.rows.X[used]
-        self.columns = self.rows.T
-        self.scale, self.mean = objective.standardization.inverse_scale, objective.standardization.mean
-        self.plain = bool((self.scale == 1).all() and not self.mean.any())
-
-    def _pushed(self, rows: Any, params: Array) -> Array:
-        slopes = params[self.slopes]
-        slopes = slopes if self.plain else slopes * self.scale
-        logits: Array = rows @ slopes
-        if self.free:
-            logits += params[-1] if self.plain else params[-1] - self.mean @ slopes
-        return logits
-
-    def _pulled(self, columns: Any, weights: Array) -> Array:
-        total = np.empty(self.order)
-        total[self.slopes] = columns @ weights
-        if self.free:
-            total[-1] = weights.sum()
-            if not self.plain:
-                total[:-1] -= self.mean * total[-1]
-        if not self.plain:
-            total[self.slopes] *= self.scale
-        return total
-
-    def push(self, params: Array) -> Array:
-        return self._pushed(self.rows, params)
-
-    def pull(self, weights: Array) -> Array:
-        return self._pulled(self.columns, weights)
-
-    def newton(self, descent: Array, active: Mask, mu: float, known: ActiveGram | None = None) -> Array:
-        """By conjugate gradients, preconditioned by the diagonal."""
-        (indices,) = active.nonzero()
-        rows = self.rows if len(indices) == len(active) else self.rows[indices]
-        columns = rows.T
-        weight = self.weight[indices] / mu
-        stiffness = self.stiffness + np.finfo(np.float64).tiny
-        squares = np.bincount(rows.indices, rows.data**2 * np.repeat(weight, np.diff(rows.indptr)), rows.shape[1])
-        total = float(weight.sum())
-        if not self.plain:
-            sums = columns @ weight
-            squares = np.maximum(squares - 2 * self.mean * sums + self.mean**2 * total, 0) * self.scale**2
-        if self.free:
-            stiffness[-1] += self._bias_stiffness(mu)
-            squares = np.append(squares, total)
-        diagonal = 1 / (squares + stiffness)
-
-        def product(direction: Array) -> Array:
-            pulled = self._pulled(columns, weight * self._pushed(rows, direction))
-            pulled += stiffness * direction
-            return pulled
-
-        return conjugate_gradient(product, descent, lambda residual: diagonal * residual)

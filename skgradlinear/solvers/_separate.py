@@ -26,6 +26,9 @@ def separately(
     """
     start = None if params is None else objective.shaped(params)
     hinges = SeparateHinges(objective, start, None if state is None else state.dual)
+    if start is not None:
+        # A bias that is all that a start lacks is found without a step.
+        hinges.prove(tol)
     history = History(callback)
     status = Status.MAX_ITER
     waypoint = None if state is None else state.waypoint

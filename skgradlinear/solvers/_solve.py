@@ -51,7 +51,7 @@ class SubspaceNewton(Solver):
             check_integer("memory of SubspaceNewton", self.memory, 0)
 
     def is_exact(self, objective: Objective) -> bool:
-        return SeparateHinges.suits(objective)
+        return SeparateHinges.exact(objective)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return subspace_newton(
@@ -95,7 +95,7 @@ class Recentred(Solver):
         check_integer("memory of Recentred", self.memory, 0)
 
     def is_exact(self, objective: Objective) -> bool:
-        return SeparateHinges.suits(objective)
+        return SeparateHinges.exact(objective)
 
     def _minimize(self, objective: Objective, params: Array | None, options: Options) -> Result:
         return recentred(

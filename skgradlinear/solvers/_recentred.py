@@ -45,7 +45,7 @@ def recentred(
     subspace of a preconditioned gradient and the last steps minimize it; then the maximizing duals become the new
     centre ``c``. The gap is that of the true hinge at every iteration: the smoothed problem's duals are feasible.
     Outputs of a one-versus-rest hinge of few dense columns or of sparse rows have each a centre and Newton steps of
-    their own, in float64.
+    their own; dense and single ones in float64 whatever the rows are.
 
     Parameters
     ----------

@@ -36,8 +36,8 @@ def subspace_newton(
     direction to the logits (half a pass), and then minimizes the true objective over one coefficient per direction and
     output, and the bias, by Newton's method on cached logits. Where the Hessian itself is at hand, a search along
     Newton's direction takes the place of these two: the gradient at its end is that of the next iteration. Outputs of
-    a squared one-versus-rest hinge of few dense columns or of sparse rows take each a Newton step of their own, in
-    float64.
+    a squared one-versus-rest hinge of few dense columns or of sparse rows take each a Newton step of their own;
+    dense and single ones in float64 whatever the rows are.
 
     Parameters
     ----------

@@ -169,7 +169,7 @@ def test_columns_of_any_size_have_one_newton_system():
     right = random.standard_normal(5) * scale
     hessian = (rows.rows[active].T @ rows.rows[active]) / len(y) / 0.5 + 1e-3 * np.eye(5)
     expected = np.linalg.solve(hessian / np.outer(scale, scale), right / scale) / scale
-    assert_allclose(rows.newton(right, active, 0.5), expected, rtol=1e-9)
+    assert_allclose(rows.newton(System(right, active, 0.5)), expected, rtol=1e-9)
 
 
 def test_a_step_goes_on_beyond_newtons_while_the_slope_does(monkeypatch):
@@ -333,10 +333,10 @@ def test_sparse_rows_are_those_of_a_dense_matrix(fit_intercept, standardize, apa
     mu = [0.5, 0.1, 2.0]
     params[1] = 0.0
     systems = [System(*system) for system in zip(params, active, mu, strict=True)]
-    exact, found = whole.newton_all(systems, 0), kept.newton_all(systems, 100)
+    exact, found = [whole.newton(system) for system in systems], kept.newton_all(systems, 100)
     assert not np.any(found[1])
     for gradient, own, width, best, about in zip(params, active, mu, exact, found, strict=True):
-        system = np.linalg.inv([whole.newton(column, own, width) for column in np.eye(whole.order)])
+        system = np.linalg.inv([whole.newton(System(column, own, width)) for column in np.eye(whole.order)])
         gain, most = (2 * gradient @ d - d @ system @ d for d in (about, best))
         # A direction of descent that is about as good as the exact one.
         assert most * 0.9 <= gain <= most * (1 + 1e-9)

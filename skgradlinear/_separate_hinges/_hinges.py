@@ -17,7 +17,7 @@ import numpy as np
 from .._certificate import bias_radius
 from .._conjugate_gradient import MAX_STEPS
 from ..losses._base import Array, signed
-from ._outputs import OUTPUTS, step, weigh
+from ._outputs import OUTPUTS, step_abreast, weigh
 from ._rows import KeptDenseRows
 from ._sparse_rows import MANY_OUTPUTS, KeptSparseRows
 
@@ -65,10 +65,8 @@ class SeparateHinges:
             output(rows, np.ascontiguousarray(t), start, centre, own)
             for t, start, centre, own in zip(sign, starts, centres, logits, strict=True)
         ]
-        # What steps are taken by together: outputs of dense rows one by one, while their arrays are in a core's cache.
-        self._groups = [[output] for output in self.outputs] if objective.rows.dense else [self.outputs]
-        for group in self._groups:
-            weigh(group)
+        self._rows = rows
+        weigh(rows, self.outputs)
         self._n_steps = 0
         self.prove(0.0)
 
@@ -125,12 +123,15 @@ class SeparateHinges:
 
     def advance(self, tol: float) -> bool:
         """A step of every output that needs one for a relative gap of `tol`; False if none can take one."""
-        max_steps = min(FIRST_STEPS + MORE_STEPS * self._n_steps, MAX_STEPS)
+        walking = [output for output in self.outputs if not output.rests]
+        if isinstance(self._rows, KeptSparseRows):
+            moved = step_abreast(self._rows, walking, min(FIRST_STEPS + MORE_STEPS * self._n_steps, MAX_STEPS))
+        else:
+            # One by one, while the arrays of an output are in a core's cache.
+            moved = sum(output.step() for output in walking) > 0
         self._n_steps += 1
-        walking = [[output for output in group if not output.rests] for group in self._groups]
-        moved = [step(group, max_steps) for group in walking if group]
         self.prove(tol)
-        return any(moved)
+        return moved
 
     def prove(self, tol: float) -> None:
         """What the duals of each output prove, and which of them may rest."""

@@ -11,13 +11,12 @@ import numpy as np
 from ..losses import Loss, OneVsRestHinge, OneVsRestSquaredHinge
 from ..losses._base import Array, Mask
 from ._rows import KeptRows, System
+from ._sparse_rows import KeptSparseRows
 
 # The smoothing adapts: narrower after centres that took few steps, wider after centres that took many.
 FIRST_MU, MIN_MU, MAX_MU = 2.0, 1e-3, 1e6
 NARROW, WIDEN = 0.5, 2.0
 EASY_STEPS, HARD_STEPS, MAX_STEPS = 2, 6, 20
-# A centre is used up when what its own problem still lacks is this share of what the smoothing costs.
-INNER_SHARE = 2.0
 # From this gap on, relative to its part of the objective, an output's active rows are expected to stay so.
 NEAR = 0.4
 # A search ends where the slope has fallen to this share, or after so many trials. A trial is at most this many times as
@@ -104,6 +103,18 @@ class Output(ABC):
     def _settled(self) -> bool:
         """Whether the present duals are those that further steps would start from again."""
 
+    def step(self) -> bool:
+        """A Newton step on the smoothed problem; False if there is nowhere to go, and no other centre."""
+        rows = self.rows
+        if self.turn():
+            self.weigh(rows.pull(self.weights))
+        self.again = True
+        while self.again:
+            direction = rows.newton(self.system)
+            if self.move(direction, rows.push(direction * (-1 / self.mu))):
+                self.weigh(rows.pull(self.weights))
+        return not self.at_end
+
     @property
     def system(self) -> System:
         """Newton's system, of the rows that are active or are expected to be."""
@@ -153,7 +164,9 @@ class Output(ABC):
         rest = self.descent[self.rows.slopes]
         lacking = float(rest.dot(rest)) / (2 * self.rows.alpha)
         smoothing = self._value - (self._bound(0.0, *sums)[0] if cost else bound) - lacking
-        self._used_up = self._stuck or self._n_steps >= MAX_STEPS or lacking <= INNER_SHARE * max(smoothing, 0.0)
+        self._used_up = (
+            self._stuck or self._n_steps >= MAX_STEPS or lacking <= self.rows.inner_share * max(smoothing, 0.0)
+        )
 
     def claim(self) -> float:
         """The objective at the best parameters, of logits formed anew."""
@@ -334,24 +347,21 @@ class SquaredOutput(Output):
 OUTPUTS: dict[type[Loss], type[Output]] = {OneVsRestHinge: PlainOutput, OneVsRestSquaredHinge: SquaredOutput}
 
 
-def weigh(outputs: Sequence[Output]) -> None:
+def weigh(rows: KeptRows, outputs: Sequence[Output]) -> None:
     """Take notice of the present duals of some outputs on the same rows."""
     if outputs:
-        for output, pulled in zip(outputs, outputs[0].rows.pull_all([one.weights for one in outputs]), strict=True):
+        for output, pulled in zip(outputs, rows.pull_all([one.weights for one in outputs]), strict=True):
             output.weigh(pulled)
 
 
-def step(outputs: Sequence[Output], max_steps: int) -> bool:
-    """A Newton step of some outputs on the same rows; False if there is nowhere to go for any, and no other centre.
-
-    What conjugate gradients find is found in so many of their steps.
-    """
-    rows, going = outputs[0].rows, outputs
-    weigh([output for output in outputs if output.turn()])
+def step_abreast(rows: KeptSparseRows, outputs: Sequence[Output], max_steps: int) -> bool:
+    """`Output.step` of some outputs on the same sparse rows, each within so many steps of conjugate gradients."""
+    going = outputs
+    weigh(rows, [output for output in outputs if output.turn()])
     while going:
         directions = rows.newton_all([output.system for output in going], max_steps)
         rises = rows.push_all([one * (-1 / output.mu) for one, output in zip(directions, going, strict=True)])
         moves = zip(going, directions, rises, strict=True)
-        weigh([output for output, *move in moves if output.move(*move)])
+        weigh(rows, [output for output, *move in moves if output.move(*move)])
         going = [output for output in going if output.again]
     return not all(output.at_end for output in outputs)

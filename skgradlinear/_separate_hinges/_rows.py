@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BIAS_STIFFNESS = 1e-3
 # Ridge of the system scaled to a unit diagonal: for rounding only.
 RIDGE = 1e-13
+# A centre is used up when what its own problem still lacks is this share of what the smoothing costs. Where outputs
+# take their steps abreast, new centres cost the others steps.
+INNER_SHARE, INNER_SHARE_ABREAST = 2.0, 0.5
 # The sums over their active rows that outputs remember take no more entries than this together (16 MB), and are formed
 # anew where a column has lost all but this share of its own.
 MAX_REMEMBERED, LEAST_LEFT = 1 << 21, 1e-6
@@ -43,6 +46,7 @@ class KeptRows(ABC):
     def __init__(self, objective: Objective, used: Indices) -> None:
         self.free = objective.fit_intercept
         self.dtype = objective.dtype
+        self.inner_share = INNER_SHARE
         self.weight = objective.weight[used].astype(self.dtype, copy=False)
         self.alpha = objective.alpha
         self.order = objective.shape[0] - 1 + self.free
@@ -62,8 +66,8 @@ class KeptRows(ABC):
         """Sum of the rows with weights, shape (order,)."""
 
     @abstractmethod
-    def newton_all(self, systems: Sequence[System], max_steps: int) -> Sequence[Array]:
-        """About the solutions of the Newton systems of several outputs, in so many steps where steps are taken."""
+    def newton(self, system: System) -> Array:
+        """About the solution of a Newton system."""
 
     def push_all(self, params: Sequence[Array]) -> Sequence[Array]:
         """`push` for each of several outputs."""
@@ -106,12 +110,9 @@ class KeptDenseRows(KeptRows):
         total: Array = weights.dot(self.rows)
         return total
 
-    def newton_all(self, systems: Sequence[System], max_steps: int) -> Sequence[Array]:
-        """From the whole system of each."""
-        return [self.newton(*system) for system in systems]
-
-    def newton(self, descent: Array, active: Mask, mu: float, known: ActiveGram | None = None) -> Array:
-        """The solution of one."""
+    def newton(self, system: System) -> Array:
+        """From the whole system."""
+        descent, active, mu, known = system
         hessian = (known or self.memory()).at(active) * ((self.share or 1.0) / mu)
         diagonal = hessian.ravel()[:: self.order + 1]
         diagonal += self.stiffness

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .._conjugate_gradient import conjugate_gradients, some
+from .._conjugate_gradient import MAX_STEPS, conjugate_gradients, some
 from ..losses._base import Array, Indices, Mask
-from ._rows import KeptRows, System
+from ._rows import INNER_SHARE, INNER_SHARE_ABREAST, KeptRows, System
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -31,6 +31,7 @@ class KeptSparseRows(KeptRows):
 
     def __init__(self, objective: Objective, used: Indices) -> None:
         super().__init__(objective, used)
+        self.inner_share = INNER_SHARE_ABREAST if objective.shape[1] > 1 else INNER_SHARE
         everywhere = len(used) == len(objective.weight)
         self.rows = objective.rows.X if everywhere else objective.rows.X[used]
         self.columns = self.rows.T
@@ -85,8 +86,11 @@ class KeptSparseRows(KeptRows):
         pulled[:, -1] = totals
         return pulled
 
+    def newton(self, system: System) -> Array:
+        return self.newton_all([system], MAX_STEPS)[0]
+
     def newton_all(self, systems: Sequence[System], max_steps: int) -> Sequence[Array]:
-        """By conjugate gradients, preconditioned by the diagonal."""
+        """`newton` for several outputs: by conjugate gradients, preconditioned by the diagonal, of so many steps."""
         descents, active, mu, _ = zip(*systems, strict=True)
         n_rows, n_outputs = len(self.weight), len(active)
         n_active = sum(int(np.count_nonzero(one)) for one in active)

@@ -34,6 +34,7 @@ from ._line import Line, line_search
 from ._mean_loss import MeanLoss
 from ._rotation import Rotation
 from ._separate_hinges import SeparateHinges
+from ._separate_hinges import fold_logits as separate_fold_logits
 from ._standardization import Moments, Standardization
 from ._subspace import Subspace
 from ._threads import totals
@@ -45,6 +46,8 @@ START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
 # Rows of no more entries (with the constant) are solved in float64 whatever X is: arithmetic takes so little of their
 # time that float32 saves none, and would have to be checked.
 SMALL_ENTRIES = 1 << 16
+# So many rows, by weight, for each column.
+DETERMINED = 5
 # Rows with curvature are copied out for a hinge's Hessian products while they are no more than this share.
 MAX_TAKEN_SHARE = 0.2
 
@@ -314,6 +317,11 @@ class Objective:
     def small(self) -> bool:
         """Whether the rows are few enough to be solved in float64 whatever X is."""
         return bool(len(self.weight) * self.shape[0] <= SMALL_ENTRIES)
+
+    @property
+    def determined(self) -> bool:
+        """Whether there are rows enough, by weight, to hold all directions: these can mostly not be separated."""
+        return bool(self.total_weight >= DETERMINED * self.shape[0])
 
     @property
     def bias_stiffness(self) -> float:
@@ -672,6 +680,10 @@ class Objective:
     def fold_logits(self, start: Waypoint, *folds: Any) -> Iterator[Array | None]:
         """Logits of all rows by the folds of a hinge, along their central paths; see `skgradlinear._central_path`."""
         return fold_logits(self, start, *folds)
+
+    def separate_fold_logits(self, params: Array, duals: Array | None, *folds: Any) -> Iterator[Array | None]:
+        """The same by the folds of separate hinges, from the solution of all; see `skgradlinear._separate_hinges`."""
+        return separate_fold_logits(self, params, duals, *folds)
 
     def separate_hinges(self, params: Array | None, duals: Array | None) -> SeparateHinges:
         """The outputs of a one-versus-rest hinge, each smoothed around a centre of its own."""

@@ -17,7 +17,7 @@ import numpy as np
 from .._certificate import bias_radius
 from ..losses._base import Array, signed
 from ._outputs import OUTPUTS
-from ._rows import KeptDenseRows, KeptSparseRows
+from ._rows import kept_rows
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -46,8 +46,8 @@ class SeparateHinges:
         objective = objective.in_float64()
         self.objective = objective
         # Rows without weight have no part in anything.
-        self._used = np.flatnonzero(objective.weight)
-        rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
+        rows = kept_rows(objective)
+        self._used = rows.used
         order, n_outputs = rows.order, objective.shape[1]
         sign = signed(np.ones((len(self._used), n_outputs)), objective.y[self._used]).T
         starts = np.zeros((n_outputs, order)) if params is None else params[:order].T.astype(np.float64)

@@ -91,7 +91,7 @@ class Output(ABC):
         rows, mu = self.rows, self.mu
         gradient = rows.stiffness * self.params
         gradient -= self.pulled
-        direction = rows.newton(gradient, self.heights == self.dual, mu)
+        direction = rows.newton(gradient, self.heights == self.dual, mu, rows.stiffness)
         np.negative(direction, out=direction)
         rise = rows.push(direction)
         rise *= self.sign

@@ -26,6 +26,7 @@ class KeptRows(ABC):
 
     def __init__(self, objective: Objective, used: Indices) -> None:
         self.free = objective.fit_intercept
+        self.used = used
         self.weight = objective.weight[used]
         self.alpha = objective.alpha
         self.order = objective.shape[0] - 1 + self.free
@@ -37,15 +38,23 @@ class KeptRows(ABC):
 
     @abstractmethod
     def push(self, params: Array) -> Array:
-        """Logits of all rows, shape (n,)."""
+        """Logits of all rows, shape (..., n), for parameters of shape (..., order)."""
 
     @abstractmethod
     def pull(self, weights: Array) -> Array:
-        """Sum of the rows with weights, shape (order,)."""
+        """Sums of the rows with weights, shape (..., order), for weights of shape (..., n)."""
 
     @abstractmethod
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
-        """About the inverse of ``sum_i w_i z_i z_i' / mu`` over the active rows plus the penalty's part, times this."""
+    def newton(self, gradient: Array, active: Mask, mu: float, stiffness: Array) -> Array:
+        """About the inverse of ``sum_i w_i z_i z_i' / mu`` over the active rows plus a stiffness, times this."""
+
+    @abstractmethod
+    def newtons(self, gradient: Array, active: Mask, kept: Mask, mu: float, stiffness: Array, mass: Array) -> Array:
+        """The same for outputs of folds: gradients (F, G, order).
+
+        Active rows are (F, G, n), or (1, G, n) where all folds have the same; a fold has those that it keeps, (F, n).
+        These have a mass (F,) in units of the weights; its stiffness is (F, order).
+        """
 
     def _bias_stiffness(self, mu: float) -> float:
         """Of a bias, which without active rows has no curvature: no more than a weight's leaves joint moves free."""
@@ -62,23 +71,45 @@ class KeptDenseRows(KeptRows):
         self.rows = np.ascontiguousarray(rows if self.free else rows[:, :-1])
 
     def push(self, params: Array) -> Array:
-        logits: Array = self.rows @ params
+        logits: Array = params @ self.rows.T
         return logits
 
     def pull(self, weights: Array) -> Array:
         total: Array = weights @ self.rows
         return total
 
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
+    def newton(self, gradient: Array, active: Mask, mu: float, stiffness: Array) -> Array:
         """From the whole system."""
         hessian = self.hessian(active)
         hessian *= 1 / mu
         diagonal = np.einsum("ii->i", hessian)
-        diagonal += self.stiffness
+        diagonal += stiffness
         diagonal += np.finfo(np.float64).tiny
         if self.free:
             diagonal[-1] += self._bias_stiffness(mu)
         return scaled_solver(hessian, RIDGE)(gradient)
+
+    def newtons(self, gradient: Array, active: Mask, kept: Mask, mu: float, stiffness: Array, mass: Array) -> Array:
+        """From the whole systems, all together."""
+        if len(active) < len(kept):
+            # What the folds leave out is mostly less than what they keep.
+            shared = np.array([self.hessian(own) for own in active[0]])
+            hessian = shared - np.array([[self.hessian(own & ~mask) for own in active[0]] for mask in kept])
+        else:
+            hessian = np.array([[self.hessian(o & mask) for o in own] for own, mask in zip(active, kept, strict=True)])
+        narrowness = mass / mu
+        hessian *= narrowness[:, None, None, None]
+        diagonal = np.einsum("...ii->...i", hessian)
+        diagonal += stiffness[:, None]
+        diagonal += np.finfo(np.float64).tiny
+        if self.free:
+            diagonal[..., -1] += np.minimum(self.alpha, BIAS_STIFFNESS * narrowness)[:, None]
+        scale = 1 / np.sqrt(diagonal)
+        hessian *= scale[..., None]
+        hessian *= scale[..., None, :]
+        diagonal += RIDGE
+        solution: Array = scale * np.linalg.solve(hessian, (scale * gradient)[..., None])[..., 0]
+        return solution
 
     @cached_property
     def _gram(self) -> Array:
@@ -116,22 +147,24 @@ class KeptSparseRows(KeptRows):
         self.plain = bool((self.scale == 1).all() and not self.mean.any())
 
     def _pushed(self, rows: Any, params: Array) -> Array:
-        slopes = params[self.slopes]
+        slopes = params[..., self.slopes]
         slopes = slopes if self.plain else slopes * self.scale
-        logits: Array = rows @ slopes
+        logits: Array = rows @ slopes if slopes.ndim == 1 else _each(rows, slopes)
         if self.free:
-            logits += params[-1] if self.plain else params[-1] - self.mean @ slopes
+            bias = params[..., -1] if self.plain else params[..., -1] - slopes @ self.mean
+            logits += bias[..., None]
         return logits
 
     def _pulled(self, columns: Any, weights: Array) -> Array:
-        total = np.empty(self.order)
-        total[self.slopes] = columns @ weights
+        total = np.empty((*weights.shape[:-1], self.order))
+        slopes = total[..., self.slopes]
+        slopes[:] = columns @ weights if weights.ndim == 1 else _each(columns, weights)
         if self.free:
-            total[-1] = weights.sum()
+            total[..., -1] = weights.sum(axis=-1)
             if not self.plain:
-                total[:-1] -= self.mean * total[-1]
+                slopes -= self.mean * total[..., -1:]
         if not self.plain:
-            total[self.slopes] *= self.scale
+            slopes *= self.scale
         return total
 
     def push(self, params: Array) -> Array:
@@ -140,13 +173,13 @@ class KeptSparseRows(KeptRows):
     def pull(self, weights: Array) -> Array:
         return self._pulled(self.columns, weights)
 
-    def newton(self, gradient: Array, active: Mask, mu: float) -> Array:
+    def newton(self, gradient: Array, active: Mask, mu: float, stiffness: Array) -> Array:
         """By conjugate gradients, preconditioned by the diagonal."""
         (indices,) = active.nonzero()
         rows = self.rows if len(indices) == len(active) else self.rows[indices]
         columns = rows.T
         weight = self.weight[indices] / mu
-        stiffness = self.stiffness + np.finfo(np.float64).tiny
+        stiffness = stiffness + np.finfo(np.float64).tiny
         squares = np.bincount(rows.indices, rows.data**2 * np.repeat(weight, np.diff(rows.indptr)), rows.shape[1])
         total = float(weight.sum())
         if not self.plain:
@@ -163,3 +196,26 @@ class KeptSparseRows(KeptRows):
             return pulled
 
         return conjugate_gradient(product, gradient, lambda residual: diagonal * residual)
+
+    def newtons(self, gradient: Array, active: Mask, kept: Mask, mu: float, stiffness: Array, mass: Array) -> Array:
+        """One after the other."""
+        own = np.broadcast_to(active & kept[:, None], (*gradient.shape[:2], active.shape[-1]))
+        return np.array(
+            [
+                [self.newton(g, a, mu / share, stiff) for g, a in zip(*fold, strict=True)]
+                for *fold, stiff, share in zip(gradient, own, stiffness, mass, strict=True)
+            ]
+        )
+
+
+def _each(matrix: Any, vectors: Array) -> Array:
+    """Products of a sparse matrix with vectors, of shape (..., n)."""
+    products: Array = (matrix @ vectors.reshape(-1, vectors.shape[-1]).T).T
+    return np.ascontiguousarray(products).reshape(*vectors.shape[:-1], -1)
+
+
+def kept_rows(objective: Objective) -> KeptRows:
+    """The rows with a weight of an objective, in float64."""
+    objective = objective.in_float64()
+    used = np.flatnonzero(objective.weight)
+    return (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, used)

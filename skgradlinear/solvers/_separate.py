@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._centre import HALFWAY, Centre, Halfway
+from ._centre import Centre
 from ._result import Array, Callback, History, Result, Status, stalled
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ def separately(
     hinges = objective.separate_hinges(start, None if state is None else state.dual)
     history = History(callback)
     status = Status.MAX_ITER
-    waypoint = None if state is None else state.waypoint
     for n_iter in range(max_iter + 1):
         value, bound = hinges.value, hinges.bound
         measure = objective.relative_gap(value, max(value - bound, 0.0))
@@ -36,8 +35,6 @@ def separately(
             value = hinges.objective.value(hinges.params)
             measure = objective.relative_gap(value, max(value - bound, 0.0))
         stopped = history.note(value, measure, hinges.params)
-        if objective.non_smooth and params is None and waypoint is None and measure <= HALFWAY:
-            waypoint = Halfway(hinges.params, objective.standardization, Centre(hinges.mu, hinges.duals()))
         if measure <= tol:
             status = Status.CONVERGED
             break
@@ -58,5 +55,5 @@ def separately(
         history.n_iter,
         status,
         tuple(history.iterations),
-        Centre(hinges.mu, hinges.duals(), waypoint) if objective.non_smooth else None,
+        Centre(hinges.mu, hinges.duals()) if objective.non_smooth else None,
     )

@@ -41,6 +41,8 @@ START_BIAS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-8}
 # Rows of no more entries (with the constant) are solved in float64 whatever X is: arithmetic takes so little of their
 # time that float32 saves none, and would have to be checked.
 SMALL_ENTRIES = 1 << 16
+# So many rows, by weight, for each column.
+DETERMINED = 5
 # Rows with curvature are copied out for a hinge's Hessian products while they are no more than this share.
 MAX_TAKEN_SHARE = 0.2
 
@@ -312,6 +314,11 @@ class Objective:
     def small(self) -> bool:
         """Whether the rows are few enough to be solved in float64 whatever X is."""
         return bool(len(self.weight) * self.shape[0] <= SMALL_ENTRIES)
+
+    @property
+    def determined(self) -> bool:
+        """Whether there are rows enough, by weight, to hold all directions: these can mostly not be separated."""
+        return bool(self.total_weight >= DETERMINED * self.shape[0])
 
     @property
     def bias_stiffness(self) -> float:

@@ -51,6 +51,21 @@ class Moments:
             self.count + other.count,
         )
 
+    def without(self, part: Moments) -> Moments:
+        """Moments of the rows that are left without a part of them: `merge`, solved for one of the two.
+
+        A column of which rounding alone is left is constant.
+        """
+        weight = self.weight - part.weight
+        shift = part.mean - self.mean
+        share = part.weight / weight
+        scatter = self.scatter - part.scatter - self.weight * share * shift**2
+        rounding = self.scatter + np.sqrt(np.maximum(self.scatter * self.weight, 0)) * np.abs(self.mean)
+        rounding *= self.count * np.finfo(np.float64).eps
+        return Moments(
+            weight, self.mean - share * shift, np.where(scatter > rounding, scatter, 0.0), self.count - part.count
+        )
+
     @cached_property
     def variance(self) -> Array:
         """Population variance of each column; exactly 0 where it is constant up to rounding."""

@@ -61,6 +61,7 @@ ALLOWED = {
         "_objective",
         "_rotation",
         "_rows",
+        "_separate_hinges",
         "_threads",
         "_validation",
         "estimators",

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -846,6 +846,15 @@ def test_rough_folds_say_what_accurate_ones_say(options, alpha):
     rough, accurate = (LinearSVMClassifier(alpha=alpha, tol=tol, **options).fit(X, y) for tol in (1e-4, 1e-8))
     # Rough by design, for the price of about a fit; what they must not do is to know the rows that they leave out.
     assert rough.temperature_ == pytest.approx(accurate.temperature_, rel=0.15)
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_wine, load_digits])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_three_steps_say_what_the_solutions_of_folds_say(loss, load):
+    X, y = load(return_X_y=True)
+    options = {"multi_class": "ovr", "loss": loss}
+    rough, accurate = (LinearSVMClassifier(tol=tol, **options).fit(X[:600], y[:600]) for tol in (1e-4, 1e-8))
+    assert rough.temperature_ == pytest.approx(accurate.temperature_, rel=0.05)
 
 
 @pytest.mark.parametrize(

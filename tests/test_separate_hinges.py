@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from skgradlinear import LinearSVMClassifier, Objective
+from skgradlinear import LinearSVMClassifier, Objective, _rows
 from skgradlinear._central_path import CentralPath
-from skgradlinear._separate_hinges import SeparateHinges, _hinges, _outputs, _sparse_rows
+from skgradlinear._separate_hinges import SeparateHinges, _folds, _hinges, _outputs, _sparse_rows, fold_logits
 from skgradlinear._separate_hinges import _rows as _kept
+from skgradlinear._separate_hinges._folds import Folds
 from skgradlinear._separate_hinges._rows import ActiveGram, KeptDenseRows, System
 from skgradlinear._separate_hinges._sparse_rows import ActiveRows, AllRows, KeptSparseRows
 from skgradlinear.losses import OneVsRestHinge, OneVsRestSquaredHinge, WestonWatkinsHinge
@@ -324,8 +325,10 @@ def test_sparse_rows_are_those_of_a_dense_matrix(fit_intercept, standardize, apa
     kept, whole = KeptSparseRows(sparse, used), KeptDenseRows(dense, used)
     random = np.random.default_rng(1)
     params, weights = random.standard_normal((3, kept.order)), random.standard_normal((3, len(used)))
-    assert_allclose(kept.push_all(params), whole.push_all(params), atol=1e-12)
-    assert_allclose(kept.pull_all(weights), whole.pull_all(weights), atol=1e-12)
+    for folds in (params, params[:, None]):
+        assert_allclose(kept.push_all(folds), whole.push_all(folds), atol=1e-12)
+    for folds in (weights, weights[:, None]):
+        assert_allclose(kept.pull_all(folds), whole.pull_all(folds), atol=1e-12)
     assert_allclose(kept.push(params[0]), whole.push(params[0]), atol=1e-12)
     assert_allclose(kept.pull(weights[0]), whole.pull(weights[0]), atol=1e-12)
     # Outputs of different numbers of active rows and smoothings, of which one is done before the others.
@@ -541,3 +544,120 @@ def test_rows_are_kept_once(monkeypatch):
     assert len(rows) == 1
     monkeypatch.setattr(_hinges, "MAX_ENTRIES", X.size)
     assert not SeparateHinges.suits(Objective(X, y, LOSSES[0], alpha=0.1))
+
+
+# The folds behind a temperature
+
+
+def weighted_otherwise(X, y, loss, weight, moment_weight, **settings):
+    """An objective whose moments have weights of their own, as under class weights."""
+    objective = Objective.from_checked(
+        X,
+        y,
+        loss,
+        weight=weight,
+        moments=_rows.wrap(X).moments(moment_weight),
+        n_outputs=1 if y.max() == 1 else int(y.max()) + 1,
+        reweighted=True,
+        **settings,
+    )
+    return objective.with_alpha(0.02)
+
+
+def folds_of(objective, kept, *settings):
+    found = solution(objective, tol=1e-9)
+    duals = found.state.dual if objective.non_smooth else None
+    return list(fold_logits(objective, found.params, duals, kept, *settings))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("together", [1, 1 << 20])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@each_loss
+def test_folds_lead_to_their_solutions(loss, n_classes, fit_intercept, standardize, together, kind, monkeypatch):
+    """A fold is the problem of the rows left, in their own units."""
+    X, y, weight = blobs(n_classes)
+    # Columns that are constant but for a fold, or for one row, or throughout, and a row without weight.
+    X = X / np.abs(X).max(axis=0)
+    odd = [np.arange(len(X)) % 5 == 0, np.arange(len(X)) == 3, np.full(len(X), 0.1)]
+    X = np.column_stack([X, *odd])
+    weight[7] = 0.0
+    moment_weight = weight * np.where(np.arange(len(X)) % 2, 3.0, 1.0)
+    moment_weight[7] = 1.0
+    settings = {"fit_intercept": fit_intercept, "standardize": standardize}
+    objective = weighted_otherwise(kind(X), y, loss, weight, moment_weight, **settings)
+    # Five folds, one of few rows, and one of all.
+    kept = [np.arange(len(X)) % 5 != k for k in range(5)]
+    kept += [np.arange(len(X)) // 4 % 3 == 1, np.ones(len(X), dtype=bool)]
+    monkeypatch.setattr(_folds, "MAX_TOGETHER", together)
+    monkeypatch.setattr(_folds, "MAX_FOUND", 3 * objective.shape[0] * objective.shape[1] * together)
+    # Plain ones by as many steps as they are told, which lead there the faster the narrower the smoothing is.
+    monkeypatch.setattr(_folds, "MU", 0.3)
+    found = folds_of(objective, kept, weight, moment_weight, 1e-7, (150, 1000))
+    for logits, rows in zip(found, kept, strict=True):
+        alone = objective.restricted(rows, weight, moment_weight)
+        expected = alone.logits(solution(alone, tol=1e-9).params)
+        assert alone.mean_loss.value(logits) == pytest.approx(alone.mean_loss.value(expected), rel=1e-4, abs=1e-6)
+        centred = (logits - expected)[weight > 0]
+        # The bias of a plain hinge may be free.
+        centred -= centred.mean(axis=0) if objective.non_smooth and fit_intercept else 0.0
+        assert_allclose(centred, 0, atol=2e-3 * np.abs(expected).max())
+
+
+def test_a_step_is_exact_where_no_row_changes_sides():
+    """A squared hinge of which all rows are active is a quadratic function; but for the stiffness that a bias gets."""
+    X, y, weight = blobs(3)
+    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=10.0, sample_weight=weight, fit_intercept=False)
+    kept = [np.arange(len(X)) % 5 != k for k in range(5)]
+    # A step, as many as are enough, and no more than one.
+    found = folds_of(objective, kept, weight, weight, 1.0, (0, 1))
+    for logits, rows in zip(found, kept, strict=True):
+        alone = objective.restricted(rows, weight, weight)
+        expected = alone.logits(solution(alone, tol=1e-13).params)
+        assert (np.abs(expected) < 1).all()
+        assert_allclose(logits, expected, atol=1e-9)
+
+
+def test_folds_that_are_not_there_say_so():
+    X, y, weight = blobs(3, n_rows=40)
+    objective = Objective(X, y, OneVsRestSquaredHinge(), alpha=1e-4, sample_weight=weight)
+    kept = [np.arange(len(X)) % 5 != k for k in range(5)]
+    assert all(logits is None for logits in folds_of(objective, kept, weight, weight, 1e-10, (0, 1)))
+
+
+@pytest.mark.parametrize("n_rows", [200, 8000])
+@each_loss
+def test_folds_take_three_steps(loss, n_rows, monkeypatch):
+    """All of few rows together; of many rows outputs by outputs, and all folds of these."""
+    X, y, weight = blobs(4, n_rows=n_rows)
+    seen, step = [], Folds.step
+    monkeypatch.setattr(Folds, "step", lambda folds: seen.append(folds) or step(folds))
+    options = {"loss": "hinge" if loss is LOSSES[0] else "squared_hinge", "multi_class": "ovr"}
+    LinearSVMClassifier(**options).fit(X, y, weight)
+    groups = len({id(folds) for folds in seen})
+    assert groups == (1 if n_rows == 200 else 4)
+    assert groups <= len(seen) <= 3 * groups
+    assert loss is not LOSSES[0] or len(seen) == 3 * groups
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_directions_of_folds_are_those_of_their_rows(kind, fit_intercept, shared):
+    X, y, weight = blobs(2)
+    objective = Objective(kind(X), y, OneVsRestHinge(), alpha=0.01, sample_weight=weight, fit_intercept=fit_intercept)
+    rows = (KeptDenseRows if kind is np.asarray else KeptSparseRows)(objective, np.arange(len(y)))
+    random = np.random.default_rng(0)
+    kept = np.arange(len(y)) % 3 != np.arange(3)[:, None]
+    active = random.random((1 if shared else 3, 2, len(y))) < 0.5
+    gradient, mass = random.standard_normal((3, 2, rows.order)), 1 / (kept @ objective.weight)
+    stiffness = rows.stiffness * random.uniform(1, 2, (3, rows.order))
+    found = rows.newtons(gradient, active, kept, 0.7, stiffness, mass)
+    everywhere = np.broadcast_to(active, (3, 2, len(y)))
+    for f in range(3):
+        for g in range(2):
+            own = System(gradient[f, g], everywhere[f, g] & kept[f], 0.7 / mass[f], rows.memory(), stiffness[f])
+            alone = rows.newton(own)
+            assert_allclose(found[f, g], alone, rtol=1e-6)

@@ -131,6 +131,28 @@ def test_moments_are_those_of_the_definition(seed: int, n: int) -> None:
         assert found.count == n
 
 
+@given(seed=st.integers(0, 10**6), n=st.integers(2, 60))
+def test_moments_without_a_part_are_those_of_the_rest(seed: int, n: int) -> None:
+    X, random = columns(seed, n), np.random.default_rng(seed)
+    # A column that is constant but for the part, and a part of any size.
+    part = np.arange(n) < random.integers(1, n)
+    X = np.column_stack([X, np.where(part, random.standard_normal(n), 0.3)])
+    weight = random.integers(0, 4, n) * random.random(n)
+    weight[[0, -1]] += 1.0
+    whole, taken = moments_of(X, weight), moments_of(X[part], weight[part])
+    left, alone = whole.without(taken), moments_of(X[~part], weight[~part])
+    assert left.count == alone.count
+    assert left.weight == pytest.approx(alone.weight)
+    size = np.abs(X).max(axis=0)
+    assert (np.abs(left.mean - alone.mean) <= 64 * n * EPS * size * whole.weight / alone.weight).all()
+    # The rounding of a mean moves all deviations from it.
+    deviation, rounding = np.sqrt(np.maximum(whole.scatter / whole.weight, 0)), n * EPS * size
+    bound = 64 * n * EPS * whole.scatter + 16 * whole.weight * rounding * (deviation + rounding)
+    bound *= whole.weight / alone.weight
+    assert (np.abs(left.scatter - alone.scatter) <= bound + np.finfo(float).tiny).all()
+    assert left.variance[-1] == 0
+
+
 @given(seed=st.integers(0, 10**6))
 def test_weights_are_repetitions(seed: int) -> None:
     random = np.random.default_rng(seed)

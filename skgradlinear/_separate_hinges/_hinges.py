@@ -10,7 +10,7 @@ that they stay in a core's cache while it takes the step.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from .._certificate import bias_radius
 from .._conjugate_gradient import MAX_STEPS
 from ..losses._base import Array, signed
 from ._outputs import OUTPUTS, step_abreast, weigh
-from ._rows import KeptDenseRows
-from ._sparse_rows import MANY_OUTPUTS, KeptSparseRows
+from ._sparse_rows import MANY_OUTPUTS, KeptSparseRows, kept_rows
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -53,13 +52,14 @@ class SeparateHinges:
         objective = objective if self.narrow(objective) else objective.in_float64()
         self.objective = objective
         # Rows without weight have no part in anything.
-        self._used = np.flatnonzero(objective.weight)
-        rows = (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, self._used)
+        rows = kept_rows(objective)
+        self._used = rows.used
         n_outputs = objective.shape[1]
         sign = signed(np.ones((len(self._used), n_outputs), rows.dtype, order="F"), objective.y[self._used]).T
-        given = [] if params is None else list(params[: rows.order].T.astype(np.float64))
-        starts, logits = given or [None] * n_outputs, rows.push_all(given) if given else [None] * n_outputs
-        centres = [None] * n_outputs if duals is None else list(duals[self._used].T.astype(rows.dtype))
+        nothing: list[Any] = [None] * n_outputs
+        starts = nothing if params is None else list(np.ascontiguousarray(params[: rows.order].T, np.float64))
+        logits = nothing if params is None else list(rows.push_all(np.array(starts)))
+        centres = nothing if duals is None else list(duals[self._used].T.astype(rows.dtype))
         output = OUTPUTS[type(objective.loss)]
         self.outputs = [
             output(rows, np.ascontiguousarray(t), start, centre, own)

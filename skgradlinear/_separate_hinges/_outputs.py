@@ -350,7 +350,8 @@ OUTPUTS: dict[type[Loss], type[Output]] = {OneVsRestHinge: PlainOutput, OneVsRes
 def weigh(rows: KeptRows, outputs: Sequence[Output]) -> None:
     """Take notice of the present duals of some outputs on the same rows."""
     if outputs:
-        for output, pulled in zip(outputs, rows.pull_all([one.weights for one in outputs]), strict=True):
+        sums = rows.pull_all(np.array([output.weights for output in outputs]))
+        for output, pulled in zip(outputs, sums, strict=True):
             output.weigh(pulled)
 
 
@@ -360,7 +361,7 @@ def step_abreast(rows: KeptSparseRows, outputs: Sequence[Output], max_steps: int
     weigh(rows, [output for output in outputs if output.turn()])
     while going:
         directions = rows.newton_all([output.system for output in going], max_steps)
-        rises = rows.push_all([one * (-1 / output.mu) for one, output in zip(directions, going, strict=True)])
+        rises = rows.push_all(directions * np.array([[-1 / output.mu] for output in going]))
         moves = zip(going, directions, rises, strict=True)
         weigh(rows, [output for output, *move in moves if output.move(*move)])
         going = [output for output in going if output.again]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,12 +31,16 @@ FEW_ENTRIES = 1 << 11
 
 
 class System(NamedTuple):
-    """``(sum_i w_i z_i z_i' / mu + penalty) step = descent`` over the active rows; `known` is the output's `memory`."""
+    """``(sum_i w_i z_i z_i' / mu + diag(stiffness)) step = descent`` over the active rows.
+
+    `known` is the output's `memory`, and the stiffness that of the rows if None.
+    """
 
     descent: Array
     active: Mask
     mu: float
     known: ActiveGram | None = None
+    stiffness: Array | None = None
 
 
 class KeptRows(ABC):
@@ -45,6 +48,7 @@ class KeptRows(ABC):
 
     def __init__(self, objective: Objective, used: Indices) -> None:
         self.free = objective.fit_intercept
+        self.used = used
         self.dtype = objective.dtype
         self.inner_share = INNER_SHARE
         self.weight = objective.weight[used].astype(self.dtype, copy=False)
@@ -69,13 +73,21 @@ class KeptRows(ABC):
     def newton(self, system: System) -> Array:
         """About the solution of a Newton system."""
 
-    def push_all(self, params: Sequence[Array]) -> Sequence[Array]:
-        """`push` for each of several outputs."""
-        return [self.push(one) for one in params]
+    @abstractmethod
+    def push_all(self, params: Array) -> Array:
+        """`push` for several outputs: logits (..., n) of parameters (..., order)."""
 
-    def pull_all(self, weights: Sequence[Array]) -> Sequence[Array]:
-        """`pull` for each of several outputs."""
-        return [self.pull(one) for one in weights]
+    @abstractmethod
+    def pull_all(self, weights: Array) -> Array:
+        """`pull` for several outputs: sums (..., order) of the rows with weights (..., n)."""
+
+    @abstractmethod
+    def newtons(self, descent: Array, active: Mask, kept: Mask, mu: float, stiffness: Array, mass: Array) -> Array:
+        """`newton` for outputs of folds: descents (F, G, order).
+
+        Active rows are (F, G, n), or (1, G, n) where all folds have the same; a fold has those that it keeps, (F, n).
+        These have a mass (F,) in units of the weights; its stiffness is (F, order).
+        """
 
     def memory(self) -> ActiveGram | None:
         """What an output may keep of its last system."""
@@ -112,16 +124,47 @@ class KeptDenseRows(KeptRows):
 
     def newton(self, system: System) -> Array:
         """From the whole system."""
-        descent, active, mu, known = system
+        descent, active, mu, known, stiffness = system
         hessian = (known or self.memory()).at(active) * ((self.share or 1.0) / mu)
         diagonal = hessian.ravel()[:: self.order + 1]
-        diagonal += self.stiffness
+        diagonal += self.stiffness if stiffness is None else stiffness
         if self.free:
             diagonal[-1] += self.bias_stiffness(mu)
         diagonal *= 1 + RIDGE
         # LAPACK itself: see `cholesky`. Its factor is as good as that of a matrix scaled to a unit diagonal.
         _, solution, refused = dposv(hessian.T, descent, lower=True)
         return scaled_solver(hessian, RIDGE)(descent) if refused else solution
+
+    def push_all(self, params: Array) -> Array:
+        logits: Array = params @ self.rows.T
+        return logits
+
+    def pull_all(self, weights: Array) -> Array:
+        total: Array = weights @ self.rows
+        return total
+
+    def newtons(self, descent: Array, active: Mask, kept: Mask, mu: float, stiffness: Array, mass: Array) -> Array:
+        """From the whole systems, all together."""
+        known = self.memory()
+        if len(active) < len(kept):
+            # What the folds leave out is mostly less than what they keep.
+            shared = np.array([known.at(own) for own in active[0]])
+            hessian = shared - np.array([[known.at(own & ~mask) for own in active[0]] for mask in kept])
+        else:
+            hessian = np.array([[known.at(o & mask) for o in own] for own, mask in zip(active, kept, strict=True)])
+        narrowness = mass / mu
+        hessian *= (self.share or 1.0) * narrowness[:, None, None, None]
+        diagonal = np.einsum("...ii->...i", hessian)
+        diagonal += stiffness[:, None]
+        diagonal += np.finfo(np.float64).tiny
+        if self.free:
+            diagonal[..., -1] += np.minimum(self.alpha, BIAS_STIFFNESS * narrowness)[:, None]
+        scale = 1 / np.sqrt(diagonal)
+        hessian *= scale[..., None]
+        hessian *= scale[..., None, :]
+        diagonal += RIDGE
+        solution: Array = scale * np.linalg.solve(hessian, (scale * descent)[..., None])[..., 0]
+        return solution
 
     def memory(self) -> ActiveGram:
         return ActiveGram(self)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._conjugate_gradient import MAX_STEPS, conjugate_gradients, some
 from ..losses._base import Array, Indices, Mask
-from ._rows import INNER_SHARE, INNER_SHARE_ABREAST, KeptRows, System
+from ._rows import INNER_SHARE, INNER_SHARE_ABREAST, KeptDenseRows, KeptRows, System
 
 if TYPE_CHECKING:
     from .._objective import Objective
@@ -46,11 +46,14 @@ class KeptSparseRows(KeptRows):
         total: Array = self._pulled(weights[:, None])[0]
         return total
 
-    def push_all(self, params: Sequence[Array]) -> Sequence[Array]:
-        return list(self._pushed(np.stack(params)))
+    def push_all(self, params: Array) -> Array:
+        logits: Array = self._pushed(params.reshape(-1, self.order)).reshape(*params.shape[:-1], -1)
+        return logits
 
-    def pull_all(self, weights: Sequence[Array]) -> Sequence[Array]:
-        return list(self._pulled(np.ascontiguousarray(np.stack(weights).T)))
+    def pull_all(self, weights: Array) -> Array:
+        columns = np.ascontiguousarray(weights.reshape(-1, weights.shape[-1]).T)
+        total: Array = self._pulled(columns).reshape(*weights.shape[:-1], self.order)
+        return total
 
     def _pushed(self, params: Array) -> Array:
         slopes, constants = self.to_entries(params)
@@ -89,15 +92,28 @@ class KeptSparseRows(KeptRows):
     def newton(self, system: System) -> Array:
         return self.newton_all([system], MAX_STEPS)[0]
 
-    def newton_all(self, systems: Sequence[System], max_steps: int) -> Sequence[Array]:
+    def newton_all(self, systems: Sequence[System], max_steps: int) -> Array:
         """`newton` for several outputs: by conjugate gradients, preconditioned by the diagonal, of so many steps."""
-        descents, active, mu, _ = zip(*systems, strict=True)
+        descents, active, mu, _, stiffness = zip(*systems, strict=True)
         n_rows, n_outputs = len(self.weight), len(active)
         n_active = sum(int(np.count_nonzero(one)) for one in active)
         few = n_active < n_rows * n_outputs and n_active <= (ENTRY + COLUMN * n_outputs) * n_rows
-        system = (ActiveRows if few else AllRows)(self, active, mu)
+        system = (ActiveRows if few else AllRows)(self, active, mu, stiffness)
         narrow = np.stack(descents).astype(self.dtype, system.memory)
-        return list(conjugate_gradients(system, narrow, max_steps).astype(np.float64, order="C"))
+        found: Array = conjugate_gradients(system, narrow, max_steps).astype(np.float64, order="C")
+        return found
+
+    def newtons(self, descent: Array, active: Mask, kept: Mask, mu: float, stiffness: Array, mass: Array) -> Array:
+        """All together."""
+        n_folds, n_outputs, _ = descent.shape
+        own = np.broadcast_to(active & kept[:, None], (n_folds, n_outputs, active.shape[-1]))
+        systems = [
+            System(descent[f, g], own[f, g], mu / float(mass[f]), None, stiffness[f])
+            for f in range(n_folds)
+            for g in range(n_outputs)
+        ]
+        found: Array = self.newton_all(systems, MAX_STEPS).reshape(descent.shape)
+        return found
 
 
 class Products(ABC):
@@ -106,8 +122,11 @@ class Products(ABC):
     # How these arrays lie in memory: by outputs, or by columns.
     memory: Literal["C", "F"]
 
-    def __init__(self, kept: KeptSparseRows, mu: Sequence[float]) -> None:
+    def __init__(self, kept: KeptSparseRows, mu: Sequence[float], stiffness: Sequence[Array | None]) -> None:
         self.kept = kept
+        # A penalty of their own have the outputs of folds, all of them or none.
+        alike = stiffness[0] is None
+        self.stiffness = np.array([kept.stiffness] if alike else stiffness, kept.dtype, order=self.memory)
         self.biases = np.array([kept.bias_stiffness(one) for one in mu], kept.dtype)
 
     def _set_up(self, squares: Array, sums: Array, totals: Array) -> None:
@@ -116,7 +135,8 @@ class Products(ABC):
         if not kept.plain:
             mean, scale = kept.mean.astype(kept.dtype), kept.scale.astype(kept.dtype)
             squares = np.maximum(squares - 2 * mean * sums + mean**2 * totals[:, None], 0) * scale**2
-        diagonal = squares + (kept.alpha + tiny)
+        diagonal = squares + self.stiffness[:, kept.slopes]
+        diagonal += tiny
         if kept.free:
             diagonal = np.append(diagonal, (totals + self.biases + tiny)[:, None], axis=1)
         self.inverse = np.asarray(1 / diagonal, kept.dtype, self.memory)
@@ -125,7 +145,7 @@ class Products(ABC):
         """The systems times a direction of each output."""
         kept = self.kept
         product: Array = kept.from_entries(*self._curved(*kept.to_entries(directions)))
-        product[:, kept.slopes] += kept.alpha * directions[:, kept.slopes]
+        product[:, kept.slopes] += self.stiffness[:, kept.slopes] * directions[:, kept.slopes]
         if kept.free:
             product[:, -1] += self.biases * directions[:, -1]
         return product
@@ -137,6 +157,8 @@ class Products(ABC):
 
     def keep(self, chosen: Mask) -> None:
         """Go on with some of the outputs."""
+        if len(self.stiffness) == len(chosen):
+            self.stiffness = some(self.stiffness, chosen)
         self.biases, self.inverse = self.biases[chosen], some(self.inverse, chosen)
         self._keep(chosen)
 
@@ -154,8 +176,14 @@ class AllRows(Products):
 
     memory = "F"
 
-    def __init__(self, kept: KeptSparseRows, active: Sequence[Mask], mu: Sequence[float]) -> None:
-        super().__init__(kept, mu)
+    def __init__(
+        self,
+        kept: KeptSparseRows,
+        active: Sequence[Mask],
+        mu: Sequence[float],
+        stiffness: Sequence[Array | None] = (None,),
+    ) -> None:
+        super().__init__(kept, mu, stiffness)
         self.weight = np.stack(active).T.astype(kept.dtype, order="C")
         self.weight *= kept.weight[:, None]
         self.weight *= 1 / np.array(mu, kept.dtype)
@@ -179,8 +207,14 @@ class ActiveRows(Products):
 
     memory = "C"
 
-    def __init__(self, kept: KeptSparseRows, active: Sequence[Mask], mu: Sequence[float]) -> None:
-        super().__init__(kept, mu)
+    def __init__(
+        self,
+        kept: KeptSparseRows,
+        active: Sequence[Mask],
+        mu: Sequence[float],
+        stiffness: Sequence[Array | None] = (None,),
+    ) -> None:
+        super().__init__(kept, mu, stiffness)
         where = [one.nonzero()[0] for one in active]
         chosen = np.concatenate(where)
         self.owner = np.repeat(np.arange(len(mu)), [len(one) for one in where])
@@ -218,3 +252,9 @@ class ActiveRows(Products):
         before = self.owner[mine]
         self.owner, self.weight = (np.cumsum(chosen) - 1)[before], self.weight[mine]
         self._lay_out(self.rows[mine], self.owner - before)
+
+
+def kept_rows(objective: Objective) -> KeptDenseRows | KeptSparseRows:
+    """The rows of an objective that have a weight, in its precision."""
+    used = np.flatnonzero(objective.weight)
+    return (KeptDenseRows if objective.rows.dense else KeptSparseRows)(objective, used)

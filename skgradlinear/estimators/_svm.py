@@ -13,6 +13,8 @@ from .. import _calibration
 from .._central_path import CentralPath, fold_logits
 from .._objective import Objective
 from .._rotation import Rotation
+from .._separate_hinges import SeparateHinges
+from .._separate_hinges import fold_logits as separate_fold_logits
 from .._validation import Problem, check_folds, check_option
 from ..losses import (
     CrammerSingerHinge,
@@ -23,7 +25,18 @@ from ..losses import (
     WestonWatkinsSquaredHinge,
 )
 from ..losses._base import Array, Mask
-from ..solvers import FirstOrder, Halfway, InteriorPoint, Iteration, Result, Solver, Status, SubspaceNewton, solve
+from ..solvers import (
+    Centre,
+    FirstOrder,
+    Halfway,
+    InteriorPoint,
+    Iteration,
+    Result,
+    Solver,
+    Status,
+    SubspaceNewton,
+    solve,
+)
 from . import _export
 from ._streaming import StreamingClassifier
 
@@ -33,15 +46,14 @@ PATH_SHARE = 0.05
 # From the whole fit's solution a smooth loss takes a Newton step at least, and to this share of the gap it began with:
 # the gap is the square of what is left of the held-out rows.
 SMOOTH_SHARE = 0.1
-# From half way a plain hinge goes to this gap, or to this share of what the fit has learnt, if that is less than is
-# left of the objective. It takes two steps at least, and a share of the fit's: after two or three, 20,000 rows of 54
-# columns, whose fit takes 86, had a temperature a quarter too small.
+# From half way a plain hinge of coupled classes goes to this gap, or to this share of what the fit has learnt, if that
+# is less than is left of the objective. It takes two steps at least, and a share of the fit's: after two or three,
+# 20,000 rows of 54 columns, whose fit takes 86, had a temperature a quarter too small.
 HINGE_GAP, HINGE_STEPS = 0.3, 0.1
+# So many rows for each column, by weight, can mostly not be separated (Cover, 1965).
+SEPARABLE = 2
 # What begins anew knows nothing, and ends here.
 FOLD_GAP = 0.05
-# With fewer rows for each column, by weight, these can mostly be separated. Where the penalty is weak too, a share of a
-# gap says nothing of the directions that only a few rows hold, and the gap itself has to be small.
-DETERMINED = 5
 # Five folds with this share of the fit's steps take about as long. Where the fit takes many steps, folds need as many
 # for scores of the right size, and where they would take more their scores are good enough.
 STEPS_SHARE = 0.2
@@ -106,8 +118,8 @@ class LinearSVMClassifier(StreamingClassifier):
     probability : {"temperature", False}, default="temperature"
         How scores become probabilities: ``softmax(scores / temperature_)``, with the temperature that minimizes the
         log-loss of out-of-fold scores; with False this cost is saved and there is no `predict_proba`. Folds are solved
-        roughly, until their scores have forgotten the rows that they leave out; a `tol` below 1e-4 makes them more
-        accurate in proportion.
+        roughly, by steps that take back what is known of the rows that they leave out; a `tol` below 1e-4 makes them
+        more accurate in proportion.
     cv : int, cross-validation splitter or iterable, default=5
         Folds of the out-of-fold scores. An integer deals out the rows of each class (those with a weight) in turn; rows
         whose class is then missing from the others are not scored.
@@ -296,6 +308,12 @@ class LinearSVMClassifier(StreamingClassifier):
             share = PATH_SHARE * self._strictness
             steps = int(STEPS_SHARE * result.n_iter), self.max_iter
             found, middle = fold_logits(objective, middle, kept, *weights, share, steps), None
+        elif self._separate(objective, result):
+            duals = result.state.dual if objective.non_smooth else None
+            share = HINGE_STEPS if objective.determined else STEPS_SHARE
+            steps = int(share * result.n_iter), self.max_iter
+            found = separate_fold_logits(objective, result.params, duals, kept, *weights, self._strictness, steps)
+            middle = None
         for rows, logits in zip(kept, found, strict=True):
             if logits is None:
                 logits = self._logits_of_fold(objective, objective.restricted(rows, *weights), result, middle)
@@ -312,7 +330,7 @@ class LinearSVMClassifier(StreamingClassifier):
             close = _Close(1.0, gap * self._strictness, min_steps)
         elif not objective.non_smooth and result.status is Status.CONVERGED and self._forgets(objective, solver):
             start = fold.standardization.from_units_of(objective.standardization, result.params)
-            lenient = self._determined(objective) and self._is_newton(solver)
+            lenient = objective.determined and self._is_newton(solver)
             close = _Close(SMOOTH_SHARE * self._strictness, np.inf if lenient else tol, 1)
             if lenient:
                 max_iter = min(max_iter, 1 + math.ceil(STEPS_SHARE / self._strictness * result.n_iter))
@@ -329,21 +347,26 @@ class LinearSVMClassifier(StreamingClassifier):
         )
         return fold.logits(found.params)
 
+    def _separate(self, objective: Objective, result: Result) -> bool:
+        """Whether the outputs of the folds take steps of their own from the solution."""
+        if not SeparateHinges.suits(objective) or Rotation.suits(objective):
+            return False
+        if objective.non_smooth:
+            # Few steps take nothing back where rows can always be separated, and many lead to a solution slowly.
+            enough = self._strictness == 1 and objective.total_weight >= SEPARABLE * objective.shape[0]
+            return enough and isinstance(result.state, Centre)
+        return self._is_newton(self._chosen_solver(objective))
+
     def _forgets(self, objective: Objective, solver: str | Solver) -> bool:
         """Whether a solver takes back what the solution of all rows knows of those that a fold leaves out."""
         # A path does not begin at a point, and of a first-order method only the penalty takes anything back, slowly.
         if isinstance(solver, (InteriorPoint, FirstOrder)) or (solver == "auto" and CentralPath.suits(objective)):
             return False
-        return not Rotation.suits(objective) and (self._is_newton(solver) or self._determined(objective))
+        return not Rotation.suits(objective) and (self._is_newton(solver) or objective.determined)
 
     @staticmethod
     def _is_newton(solver: str | Solver) -> bool:
         return solver in ("auto", "subspace_newton") or isinstance(solver, SubspaceNewton)
-
-    @staticmethod
-    def _determined(objective: Objective) -> bool:
-        """Whether there are rows enough, by weight, to hold all directions."""
-        return bool(objective.total_weight >= DETERMINED * objective.shape[0])
 
     @property
     def _strictness(self) -> float:

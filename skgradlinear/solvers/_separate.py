@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._separate_hinges import SeparateHinges
-from ._centre import HALFWAY, Centre, Halfway
+from ._centre import Centre
 from ._result import Array, Callback, History, Result, Status, stalled
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def separately(
         hinges.prove(tol)
     history = History(callback)
     status = Status.MAX_ITER
-    waypoint = None if state is None else state.waypoint
     for n_iter in range(max_iter + 1):
         value, bound = hinges.value, hinges.bound
         measure = objective.relative_gap(value, max(value - bound, 0.0))
@@ -40,8 +39,6 @@ def separately(
             value = hinges.claimed()
             measure = objective.relative_gap(value, max(value - bound, 0.0))
         stopped = history.note(value, measure, None if callback is None else hinges.params)
-        if objective.non_smooth and params is None and waypoint is None and measure <= HALFWAY:
-            waypoint = Halfway(hinges.params, objective.standardization, Centre(hinges.mu, hinges.duals()))
         if measure <= tol:
             status = Status.CONVERGED
             break
@@ -62,5 +59,5 @@ def separately(
         history.n_iter,
         status,
         tuple(history.iterations),
-        Centre(hinges.mu, hinges.duals(), waypoint) if objective.non_smooth else None,
+        Centre(hinges.mu, hinges.duals()) if objective.non_smooth else None,
     )

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 Limits = tuple[float, int, int]
 # Up to these costs (see `Form.costs`) the path is the faster way; beyond any of them smoothing around centres is as
 # fast or faster. Measured, with the folds of a calibration and without.
-BOX: Limits = 3e8, 400, 1 << 18
-SIMPLEX: Limits = 1e8, 400, 1 << 15
+BOX: Limits = 3e8, 700, 1 << 18
+SIMPLEX: Limits = 1e9, 700, 1 << 17
 # Where rows can be separated, those at the margin change sides a few at a time, whatever else is tried. Fewer rows than
 # twice the unknowns of an output mostly can (Cover, 1965).
 SEPARABLE_ROWS = 2

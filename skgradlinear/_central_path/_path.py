@@ -283,11 +283,11 @@ class CentralPath:
 
         The square of the share of the imbalance that a step leaves, where the gap owes more to that than to a product.
         """
-        now, then = (
-            self._imbalance(self.params.T, self.dual),
-            self._imbalance(self.params.T + dparams, self.dual + ddual),
-        )
+        now = self._imbalance(self.params.T, self.dual)
         owed = now > 2 * self.objective.alpha * self.gaps
+        if not owed.any():
+            return np.zeros_like(now)
+        then = self._imbalance(self.params.T + dparams, self.dual + ddual)
         return np.where(owed, np.minimum(then / np.where(owed, now, 1.0), 1.0), 0.0)
 
     def _imbalance(self, params: Array, dual: Array) -> Array:

@@ -36,8 +36,7 @@ class Leading:
         self.grams = np.stack([(part.T @ part).ravel() for part in members])
         # To sums over the rows of each class.
         self.sums = (own[:, None] == np.arange(n_outputs)) * self.size[:, None]
-        total = self.sums.sum(axis=0)
-        self.inverse = np.divide(1.0, total, out=np.zeros(n_outputs), where=total > 0)
+        self.own = own
 
     @staticmethod
     def suits(order: int, n_outputs: int, n_rows: int) -> bool:
@@ -52,10 +51,13 @@ class Leading:
         bound = np.partition(size.ravel(), size.size - self.most)[size.size - self.most]
         large = size > bound
         rest = np.where(large, 0.0, values)
-        blocks = ((rest @ self.sums) * self.inverse) @ self.grams
-        blocks = blocks.reshape(-1, order, order)
+        share = np.where(large, 0.0, 1.0) @ self.sums
+        level = np.divide(rest @ self.sums, share, out=np.zeros_like(share), where=share > 0)
+        blocks = (level @ self.grams).reshape(-1, order, order)
         pairs, rows = np.nonzero(large)
-        scaled = self.rows[rows] * np.sqrt(values[pairs, rows])[:, None]
+        # The averages count these rows, too.
+        above = np.maximum(values[pairs, rows] - level[pairs, self.own[rows]], 0.0)
+        scaled = self.rows[rows] * np.sqrt(above)[:, None]
         ends = np.searchsorted(pairs, np.arange(len(blocks) + 1))
         for block, begin, end in zip(blocks, ends, ends[1:], strict=False):
             part = scaled[begin:end]

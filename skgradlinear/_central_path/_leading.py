@@ -11,7 +11,7 @@ import numpy as np
 from ..losses._base import Array, Indices
 
 # Couplings taken one by one, for each unknown, and how many times as many there have to be.
-PER_UNKNOWN, LEAST_CHOICE = 2, 6
+PER_UNKNOWN, LEAST_CHOICE = 4, 3
 
 
 class Leading:

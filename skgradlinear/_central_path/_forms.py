@@ -13,6 +13,8 @@ from ._leading import Leading
 
 # Ridge of the system scaled to a unit diagonal: for rounding only.
 RIDGE = 1e-13
+# Up to so many multiplications for all couplings of all rows none is left out: with hardly a penalty every one matters.
+MANY_PRODUCTS = 1e8
 # A row has as many couplings of Weston-Watkins as wrong classes, each of the size of the squared number of columns, and
 # to look through the pairs of classes for them costs this much for each class.
 MANY_CLASSES = 40
@@ -107,7 +109,8 @@ class _Coupled(Form):
 
     def crowded(self) -> bool:
         """Whether the largest couplings are found in less time than all of them take."""
-        return Leading.suits(len(self.columns), *self.offsets.shape)
+        (n_outputs, n_rows), order = self.offsets.shape, len(self.columns)
+        return n_rows * (n_outputs * order) ** 2 > MANY_PRODUCTS and Leading.suits(order, n_outputs, n_rows)
 
     @abstractmethod
     def couplings(self, curvature: Array) -> Array:

@@ -121,6 +121,7 @@ class _Together(CentralPath):
         stiffness[:, :-1] *= np.where(moves, variance, IMMOVABLE)
         self.stiffness = np.repeat(stiffness, n_outputs, axis=0)
         self.form = _Copies(whole.form, stiffness)
+        self.levels = None if whole.levels is None else _Copies(whole.levels, np.zeros((len(kept), 1)))
         self.weight = self.domain.groups(np.repeat(weights, n_outputs, axis=0), self.form.offsets)
         self.mass = self.weight.sum(axis=1, keepdims=True)
         self._active = self.weight > 0

@@ -9,9 +9,15 @@ import numpy as np
 
 from .._systems import scaled_solver
 from ..losses._base import Array, Labels, class_indices, signed
+from ._leading import Leading
 
 # Ridge of the system scaled to a unit diagonal: for rounding only.
 RIDGE = 1e-13
+# Up to so many multiplications for all couplings of all rows none is left out: with hardly a penalty every one matters.
+MANY_PRODUCTS = 1e8
+# A row has as many couplings of Weston-Watkins as wrong classes, each of the size of the squared number of columns, and
+# to look through the pairs of classes for them costs this much for each class.
+MANY_CLASSES = 40
 
 
 class Form(ABC):
@@ -99,6 +105,12 @@ class _Coupled(Form):
         super().__init__(columns, y, stiffness, n_outputs)
         self.own = class_indices(self.offsets.T, y), np.arange(columns.shape[1])
         self.offsets[self.own] = 0.0
+        self.leading = Leading(columns, self.own[0], n_outputs) if self.crowded() else None
+
+    def crowded(self) -> bool:
+        """Whether the largest couplings are found in less time than all of them take."""
+        (n_outputs, n_rows), order = self.offsets.shape, len(self.columns)
+        return n_rows * (n_outputs * order) ** 2 > MANY_PRODUCTS and Leading.suits(order, n_outputs, n_rows)
 
     @abstractmethod
     def couplings(self, curvature: Array) -> Array:
@@ -153,8 +165,16 @@ class WestonWatkins(_Coupled):
     def costs(n_rows: int, order: int, n_outputs: int) -> tuple[int, int, int]:
         return n_rows * n_outputs * order**2, n_outputs * order, n_rows * n_outputs
 
+    def crowded(self) -> bool:
+        # Every class has couplings with its own rows only.
+        return super().crowded() and len(self.columns) ** 2 > MANY_CLASSES * len(self.offsets)
+
     def couplings(self, curvature: Array) -> Array:
         order, n_outputs = len(self.columns), len(curvature)
+        if self.leading is not None:
+            own, first, second = self.own[0], self.leading.first, self.leading.second
+            of_first, of_second = own == first[:, None], own == second[:, None]
+            return self.leading.couplings(curvature[second] * of_first + curvature[first] * of_second)
         couplings = np.zeros((n_outputs, order, n_outputs, order))
         for c, (members, part) in enumerate(zip(self.members, self.parts, strict=True)):
             scaled = curvature[:, None, members] * part
@@ -175,6 +195,8 @@ class CrammerSinger(_Coupled):
     def couplings(self, curvature: Array) -> Array:
         order, n_outputs = len(self.columns), len(curvature)
         shares = curvature / np.sqrt(curvature.sum(axis=0))
+        if self.leading is not None:
+            return self.leading.couplings(shares[self.leading.first] * shares[self.leading.second])
         scaled = (shares[:, None] * self.columns).reshape(n_outputs * order, -1)
         couplings: Array = (scaled @ scaled.T).reshape(n_outputs, order, n_outputs, order)
         np.einsum("kjkl->kjl", couplings)[:] = 0.0

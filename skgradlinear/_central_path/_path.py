@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 Limits = tuple[float, int, int]
 # Up to these costs (see `Form.costs`) the path is the faster way; beyond any of them smoothing around centres is as
 # fast or faster. Measured, with the folds of a calibration and without.
-BOX: Limits = 3e8, 400, 1 << 18
-SIMPLEX: Limits = 1e8, 400, 1 << 15
+BOX: Limits = 3e8, 700, 1 << 18
+SIMPLEX: Limits = 1e9, 700, 1 << 17
 # Where rows can be separated, those at the margin change sides a few at a time, whatever else is tried. Fewer rows than
 # twice the unknowns of an output mostly can (Cover, 1965).
 SEPARABLE_ROWS = 2
@@ -61,8 +61,11 @@ HINGES: dict[type[Loss], tuple[type[Form], Domain, Limits, Limits]] = {
     OneVsRestSquaredHinge: (Separate, Ray(), SEPARABLE, NEVER),
     WestonWatkinsSquaredHinge: (WestonWatkins, Ray(), SEPARABLE, SQUARED),
 }
-# Share of the step to the boundary that is taken (Nocedal & Wright, 2006, section 14.2).
-TO_BOUNDARY = 0.99
+# Share of the step to the boundary that is taken (Nocedal & Wright, 2006, section 14.2): by all groups together, and by
+# each group's own duals.
+TO_BOUNDARY, DUALS_TO_BOUNDARY = 0.99, 0.95
+# Share of its slacks that a group keeps, whatever the step.
+LEAST_ROOM = 0.2
 # Outputs that are ahead of another one wait at this share of its barrier, well within.
 WAIT = 1e-4
 # Below this gap the systems are so ill-conditioned that their solutions are refined once.
@@ -130,7 +133,10 @@ class CentralPath:
         self.stiffness = np.full(order, objective.alpha)
         self.stiffness[-1] *= 0.0 if objective.fit_intercept else 1.0
         form, self.domain, *_ = HINGES[type(objective.loss)]
-        self.form = form(self.columns, objective.y[self.used], self.stiffness, n_outputs)
+        y = objective.y[self.used]
+        self.form = form(self.columns, y, self.stiffness, n_outputs)
+        # The biases alone.
+        self.levels = form(np.ones((1, len(y))), y, np.zeros(1), n_outputs) if objective.fit_intercept else None
         weight = objective.weight[self.used]
         self.weight = self.domain.groups(weight, self.form.offsets)
         self.mass = self.weight.sum(axis=1, keepdims=True)
@@ -246,22 +252,67 @@ class CentralPath:
             solve = self.form.factor(self.weight * curvature)
             # Predictor: straight to the end of the path. What it would gain says how far to go this time.
             gap = self.gaps
-            *_, ddual, droom = self._move(solve, curvature, 0.0)
-            primal, dual = self._length(self.room, droom, 1.0), self._length(self.dual, ddual, 1.0)
-            ahead = self._gap(self.dual + dual * ddual, self.room + primal * droom)
-            barrier = np.maximum((ahead / gap) ** 3 * gap, WAIT * gap.max())
+            dparams, _, ddual, droom = self._move(solve, curvature, 0.0)
+            ddual, droom = ddual * _lengths(self.dual, ddual, 1.0), droom * _lengths(self.room, droom, 1.0)
+            ahead = self._gap(self.dual + ddual, self.room + droom)
+            left = np.maximum((ahead / gap) ** 3, self._lag(dparams, ddual))
+            barrier = np.maximum(left * gap, WAIT * gap.max())
+            # The products of the changes, too, are those of steps that can be taken.
             dparams, dviolations, ddual, droom = self._move(solve, curvature, barrier - ddual * droom)
-            primal, dual = self._length(self.room, droom, TO_BOUNDARY), self._length(self.dual, ddual, TO_BOUNDARY)
-        if not (np.isfinite(dparams).all() and np.isfinite(ddual).all()):
+            dual, room = self._apart(ddual, droom)
+            # All groups with one length for the slacks and one for the duals, where products would grow otherwise.
+            primal = np.ones_like(gap)
+            grown = self._gap(dual, room) > gap
+            if grown.any():
+                lengths = self._length(self.room, droom), self._length(self.dual, ddual)
+                primal = np.where(grown, lengths[0], primal)
+                room = np.where(grown, self.room + lengths[0] * droom, room)
+                dual = np.where(grown, self.dual + lengths[1] * ddual, dual)
+        if not (np.isfinite(dparams).all() and np.isfinite(dual).all()):
             return False
         before = self._point
         self.params = self.params + (primal * dparams).T
         self.violations = self.violations + primal * dviolations
-        self.dual = self.dual + dual * ddual
-        self.room = self.room + primal * droom
+        self.dual, self.room = dual, room
         self.gaps = self._gap(self.dual, self.room)
         self._mark(before, gap)
-        return bool(max(primal.max(), dual.max()) > np.finfo(np.float64).eps)
+        return bool(primal.max() > np.finfo(np.float64).eps)
+
+    def _lag(self, dparams: Array, ddual: Array) -> Array:
+        """Share of its barrier that an output keeps for its balance, which must not fall behind the products.
+
+        The square of the share of the imbalance that a step leaves, where the gap owes more to that than to a product.
+        """
+        now = self._imbalance(self.params.T, self.dual)
+        owed = now > 2 * self.objective.alpha * self.gaps
+        if not owed.any():
+            return np.zeros_like(now)
+        then = self._imbalance(self.params.T + dparams, self.dual + ddual)
+        return np.where(owed, np.minimum(then / np.where(owed, now, 1.0), 1.0), 0.0)
+
+    def _imbalance(self, params: Array, dual: Array) -> Array:
+        """Square of by how much parameters and duals are out of balance."""
+        lacking = self.stiffness * params + self._pull(self.domain.outputs(dual))
+        return self.form.together((lacking**2).sum(axis=1, keepdims=True))
+
+    def _apart(self, ddual: Array, droom: Array) -> tuple[Array, Array]:
+        """Duals and slacks after a step in which no group holds back another, nor the parameters.
+
+        The whole step of the parameters is feasible with slacks as large as need be. Duals that stop before their
+        boundary are out of balance by what they lack, which the next step makes up for; with a bias at once, as what
+        lacks there costs the bound most.
+        """
+        room = self.room + droom
+        room += np.maximum(LEAST_ROOM * self.room - room, 0).max(axis=0)
+        dual = self.dual + _lengths(self.dual, ddual, DUALS_TO_BOUNDARY) * ddual
+        if self.levels is None:
+            return dual, room
+        curvature = self.domain.curvature(dual, room)
+        balance = self.form.pull(self.weight * self.domain.outputs(dual)).sum(axis=1, keepdims=True)
+        shift = -self.levels.factor(self.weight * curvature)(balance)
+        rise = self.form.push(np.broadcast_to(shift, curvature.shape))
+        change = self.domain.changes(self.domain.response(curvature, rise, np.zeros_like(dual)))
+        return dual + _lengths(dual, change, DUALS_TO_BOUNDARY) * change, room
 
     def duals(self) -> Array:
         """The duals of all rows, shape (n, K); zero for those without weight."""
@@ -300,12 +351,17 @@ class CentralPath:
         total = self.form.together(products.sum(axis=1, keepdims=True))
         return total / (len(dual) * self.form.together(self.mass))
 
-    def _length(self, values: Array, change: Array, share: float) -> Array:
-        """The step, at most 1, that goes this share of the way to where one of the values is zero."""
-        shrink = (-change / values).max(axis=(0, 2))[:, None]
-        return self.form.shortest(share / np.maximum(shrink, share))
+    def _length(self, values: Array, change: Array) -> Array:
+        """The step of all groups that goes nearly to where the first value is zero."""
+        return self.form.shortest(_lengths(values, change, TO_BOUNDARY).min(axis=1, keepdims=True))
 
     def _pull(self, dual: Array) -> Array:
         """``sum_i w_i (M' p_i) z_i'``, shape (K, d + 1)."""
         pulled: Array = self.form.pull(self.weight * dual) @ self.columns.T
         return pulled
+
+
+def _lengths(values: Array, change: Array, share: float) -> Array:
+    """The step of each group, at most 1, that goes this share of the way to where one of its values is zero."""
+    lengths: Array = share / np.maximum((-change / values).max(axis=0), share)
+    return lengths

@@ -90,7 +90,8 @@ class KeptSparseRows(KeptRows):
         return pulled
 
     def newton(self, system: System) -> Array:
-        return self.newton_all([system], MAX_STEPS)[0]
+        found: Array = self.newton_all([system], MAX_STEPS)[0]
+        return found
 
     def newton_all(self, systems: Sequence[System], max_steps: int) -> Array:
         """`newton` for several outputs: by conjugate gradients, preconditioned by the diagonal, of so many steps."""

@@ -224,7 +224,7 @@ def test_one_fit_of_many_outputs_reads_X_no_more_often_than_the_hardest_of_them(
 
 def test_the_folds_of_the_temperature_stop_early(passes):
     # More columns than the central path is followed for, which begins anew in every fold.
-    X, y = draw(1_500, 120, 3)
+    X, y = draw(1_500, 240, 3)
     assert not CentralPath.suits(Objective(X, y, CrammerSingerHinge(), alpha=1.0))
     passes["entries"] = X.size
     LinearSVMClassifier(probability=False, multi_class="crammer_singer").fit(X, y)

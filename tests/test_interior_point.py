@@ -281,7 +281,7 @@ def test_paths_of_folds_lead_to_their_solutions(loss, n_classes, fit_intercept, 
     waypoint = interior_point(objective, tol=1e-6).state.waypoint
     kept = [np.arange(len(X)) % 5 != k for k in range(5)]
     monkeypatch.setattr("skgradlinear._central_path._folds.MAX_TOGETHER", together * len(X) * objective.shape[1])
-    found = list(fold_logits(objective, waypoint, kept, weight, moment_weight, 1e-8, (0, 60)))
+    found = list(fold_logits(objective, waypoint, kept, weight, moment_weight, 1e-7, (0, 60)))
     used = weight > 0
     for logits, rows in zip(found, kept, strict=True):
         alone = objective.restricted(rows, weight, moment_weight)

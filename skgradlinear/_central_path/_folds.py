@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MAX_TOGETHER = 1 << 14
 # Penalty of a coefficient whose column is constant in a fold, in units of the others'.
 IMMOVABLE = 1e30
+# Scores of a fold need no proof, but must not know the rows that it leaves out. These are what a fold begins out of
+# balance by: a path ends where this share of that is left, and the gap is this share of the objective.
+BALANCE, GAP = 0.05, 0.3
 # A barrier below which nothing moves that probabilities would show.
 NOTHING = 1e-5
 # A path that is not there after so many steps leads nowhere in this precision.
@@ -42,7 +45,7 @@ def fold_logits(
     kept: Sequence[Mask],
     weight: Array,
     moment_weight: Array,
-    share: float,
+    strictness: float,
     steps: tuple[int, int],
 ) -> Iterator[Array | None]:
     """Logits (n, K) of all rows by each fold; None where its path does not get there.
@@ -57,8 +60,8 @@ def fold_logits(
         The rows of each fold.
     weight, moment_weight : ndarray of shape (n,)
         Weights of the rows in the loss, and in the moments of the columns.
-    share : float
-        A path ends where this share is left of what the fold began out of balance by, and the barrier is no more.
+    strictness : float
+        1 for scores that are good enough for a temperature; less for paths that end so much nearer to their ends.
     steps : tuple of int
         Smallest number of steps, unless the barrier is next to nothing before, and largest.
     """
@@ -72,30 +75,40 @@ def fold_logits(
         if len(masks) == 1:
             fold = objective.restricted(masks[0], weight, moment_weight)
             path = CentralPath(fold, start)
-            there = _follow(path, 1, share, steps)
+            there = _follow(path, 1, strictness, steps)
             yield fold.logits(path.params) if there.all() else None
             continue
         paths = _Together(whole, np.array(masks), weight, moment_weight)
-        there = _follow(paths, len(masks), share, steps)
+        there = _follow(paths, len(masks), strictness, steps)
         logits = np.split(objective.logits(paths.params), len(masks), axis=1)
         for arrived, own in zip(there, logits, strict=True):
             yield own if arrived else None
 
 
-def _follow(path: CentralPath, n_folds: int, share: float, steps: tuple[int, int]) -> Mask:
+def _follow(path: CentralPath, n_folds: int, strictness: float, steps: tuple[int, int]) -> Mask:
     """Step until all folds are there; whether each of them is."""
 
+    def sums(values: Array) -> Array:
+        total: Array = values.reshape(n_folds, -1).sum(axis=1)
+        return total
+
     def imbalance() -> Array:
-        lacking = path.stiffness * path.params.T + path._pull(path.domain.outputs(path.dual))
-        size: Array = np.sqrt((lacking.reshape(n_folds, -1) ** 2).sum(axis=1))
-        return size
+        return sums((path.stiffness * path.params.T + path._pull(path.domain.outputs(path.dual))) ** 2)
+
+    def gap() -> Array:
+        """By products and imbalance, in units of the objective."""
+        value = sums(path.weight * path.domain.charge(path.violations)) + sums(path.stiffness * path.params.T**2) / 2
+        products = path.gaps.reshape(n_folds, -1).max(axis=1)
+        lacking = products + imbalance() / (2 * path.objective.alpha)
+        share: Array = lacking / np.maximum(value, np.finfo(np.float64).tiny)
+        return share
 
     first = imbalance()
     there = np.zeros(n_folds, dtype=bool)
     for step in range(min(steps[1], LONGEST)):
         if (there.all() and (step >= steps[0] or path.gap <= NOTHING)) or not path.step():
             break
-        there = (imbalance() <= share * first) & (path.gaps.reshape(n_folds, -1).max(axis=1) <= share)
+        there = (imbalance() <= (strictness * BALANCE) ** 2 * first) & (gap() <= strictness * GAP)
     return there
 
 

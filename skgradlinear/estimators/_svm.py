@@ -40,9 +40,6 @@ from ..solvers import (
 from . import _export
 from ._streaming import StreamingClassifier
 
-# Scores of a fold need no proof, but must not know the rows that it leaves out. Along the central path these are what a
-# fold begins out of balance by, and this share of it may be left.
-PATH_SHARE = 0.05
 # From the whole fit's solution a smooth loss takes a Newton step at least, and to this share of the gap it began with:
 # the gap is the square of what is left of the held-out rows.
 SMOOTH_SHARE = 0.1
@@ -305,9 +302,8 @@ class LinearSVMClassifier(StreamingClassifier):
         middle = getattr(result.state, "waypoint", None)
         found: Iterable[Array | None] = [None] * len(kept)
         if middle is not None and not isinstance(middle, Halfway):
-            share = PATH_SHARE * self._strictness
             steps = int(STEPS_SHARE * result.n_iter), self.max_iter
-            found, middle = fold_logits(objective, middle, kept, *weights, share, steps), None
+            found, middle = fold_logits(objective, middle, kept, *weights, self._strictness, steps), None
         elif self._separate(objective, result):
             duals = result.state.dual if objective.non_smooth else None
             share = HINGE_STEPS if objective.determined else STEPS_SHARE

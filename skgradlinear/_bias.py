@@ -49,7 +49,7 @@ def minimize_bias(
 
 def _newton_step(objective: Objective, point: Evaluation, balance: Array) -> Array:
     def stiffness(rows: slice) -> Array:
-        return point.curvature(rows).total(objective._row_weight[rows]).astype(np.float64)
+        return point.curvature(rows).total(objective.row_weight[rows]).astype(np.float64)
 
     hessian = reduce(np.add, objective.mean_loss.over_groups(stiffness))
     step = newton_step(hessian, balance, RIDGE[objective.dtype])

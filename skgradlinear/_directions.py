@@ -131,14 +131,14 @@ class ExactNewton:
         """Map from a gradient to the inverse Hessian at `point` times it."""
         order, n_outputs = self.objective.shape
         curvature = point.curvature(slice(None))
-        weighted = curvature.diagonal * self.objective._row_weight
+        weighted = curvature.diagonal * self.objective.row_weight
         if not curvature.dyads:
             return self._separately(curvature.diagonal, weighted)
         rows = np.zeros((n_outputs, n_outputs, len(weighted)), weighted.dtype)
         np.einsum("kki->ki", rows)[:] = weighted.T
         for sign, vector in curvature.dyads:
             columns = vector.T
-            rows -= (sign * self.objective._row_weight[:, 0] * columns)[:, None] * columns
+            rows -= (sign * self.objective.row_weight[:, 0] * columns)[:, None] * columns
         flat = rows.reshape(-1, len(weighted)).astype(self.squares.dtype, copy=False)
         pairs = (flat @ self.squares).reshape(n_outputs, n_outputs, order, order)
         hessian = pairs.transpose(0, 2, 1, 3).reshape(n_outputs * order, -1)
@@ -165,7 +165,7 @@ class ExactNewton:
         """Outputs that do not interact: a Hessian for each, all of them multiples of one while rows have the same."""
         solvers = []
         same = len(weighted.T) > 1 and alike(diagonals)
-        gram = self._weighted_gram(self.objective._row_weight[:, 0]) if same else None
+        gram = self._weighted_gram(self.objective.row_weight[:, 0]) if same else None
         for weight, level, stiffness in zip(weighted.T, diagonals[0], self.stiffness, strict=True):
             hessian = self._weighted_gram(weight) if gram is None else level.astype(gram.dtype) * gram
             diagonal = np.einsum("ii->i", hessian)
@@ -265,7 +265,7 @@ class SampledNewton:
 
     def _sample(self, point: Evaluation, diagonal: Array) -> _Sample | None:
         """The rows that stand for all; None if these are not to be copied."""
-        weight = self.objective._row_weight
+        weight = self.objective.row_weight
         if self.whole:
             kept = self.design.kept
             return None if kept is None else _Sample(kept, weight, diagonal, point.curvature(slice(None)), 0.0)
@@ -326,7 +326,7 @@ class SampledNewton:
 
     def _level(self, diagonal: Array) -> Array:
         """Mean curvature of each class, shape (K,); one that is sure of all rows counts as barely curved."""
-        level: Array = (diagonal * self.objective._row_weight).sum(axis=0, dtype=np.float64)
+        level: Array = (diagonal * self.objective.row_weight).sum(axis=0, dtype=np.float64)
         least: float = max(float(level.max()) * float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny))
         level = np.maximum(level, least)
         return level

@@ -216,7 +216,7 @@ class Objective:
     def _with(self, **changes: Any) -> Self:
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
-        for name in ("_row_weight", "bias_reach"):
+        for name in ("row_weight", "bias_reach"):
             other.__dict__.pop(name, None)
         other.__dict__.update(changes)
         return other
@@ -301,8 +301,8 @@ class Objective:
         return self.mean_loss.weight
 
     @cached_property
-    def _row_weight(self) -> Array:
-        """These as a column, in the precision of the rows."""
+    def row_weight(self) -> Array:
+        """`weight` as a column, in the precision of the rows."""
         return self.weight.astype(self.dtype, copy=False)[:, None]
 
     @property
@@ -366,7 +366,7 @@ class Objective:
 
         def differentiate(rows: slice, logits: Array) -> float:
             loss, dlogits = self.mean_loss.value_and_gradient(rows, logits)
-            np.multiply(dlogits, self._row_weight[rows], out=logits)
+            np.multiply(dlogits, self.row_weight[rows], out=logits)
             return loss
 
         loss, gradient = self._through(point, differentiate)
@@ -444,11 +444,11 @@ class Objective:
     def pull(self, dlogits: Callable[[slice], Array], params: Array) -> Array:
         """Gradient in the parameters of rows' gradients in the logits, given group by group, plus the penalty's."""
         if self.mean_loss.one_group:
-            return self._pull(self._row_weight * dlogits(slice(None)), params)
+            return self._pull(self.row_weight * dlogits(slice(None)), params)
         weighted = np.empty((self.shape[1], len(self.weight)), self.dtype).T
 
         def fill(rows: slice) -> None:
-            np.multiply(dlogits(rows), self._row_weight[rows], out=weighted[rows])
+            np.multiply(dlogits(rows), self.row_weight[rows], out=weighted[rows])
 
         list(self.mean_loss.over_groups(fill))
         return self._pull(weighted, params)
@@ -477,7 +477,7 @@ class Objective:
             curvature = curvature.by_rows()
 
         def push(rows: slice, logits: Array) -> float:
-            np.multiply(curvature.take(rows).matvec(logits), part._row_weight[rows], out=logits)
+            np.multiply(curvature.take(rows).matvec(logits), part.row_weight[rows], out=logits)
             return 0.0
 
         def product(direction: Array) -> Array:
@@ -523,7 +523,7 @@ class Objective:
         dual = self.logits(given)
 
         def shares(rows: slice) -> tuple[Array, Array]:
-            weight = self._row_weight[rows]
+            weight = self.row_weight[rows]
             # The gradient takes the place of the logits it was made of.
             loss, dual[rows] = self.mean_loss.value_and_gradient(rows, dual[rows])
             stiffness = self.mean_loss.dual_curvature(rows, dual[rows]).total(weight)
@@ -536,7 +536,7 @@ class Objective:
             if change.any():
                 everywhere = np.broadcast_to(change, dual[rows].shape)
                 dual[rows] += self.mean_loss.dual_curvature(rows, dual[rows]).matvec(everywhere)
-            dual[rows] *= self._row_weight[rows]
+            dual[rows] *= self.row_weight[rows]
 
         list(self.mean_loss.over_groups(balance, 2))
         gradient = self._pull(dual, given)

@@ -87,7 +87,7 @@ class Preconditioner(ABC):
         """A fresh approximation; `diagonal` is that of each row's Hessian in the logits, shape (n, K)."""
 
     def _changed(self, now: Array, then: Array) -> bool:
-        weight = self.objective._row_weight
+        weight = self.objective.row_weight
         share = ACTIVE_RENEWAL_SHARE if self.objective.loss.sparse_curvature else RENEWAL_SHARE
         return float((np.abs(now - then) * weight).sum()) > share * float((then * weight).sum())
 
@@ -102,7 +102,7 @@ class Diagonal(Preconditioner):
         if alike(diagonal):
             np.outer(objective.mean_squares, diagonal[0], out=hessian)
         else:
-            weights = diagonal * objective._row_weight
+            weights = diagonal * objective.row_weight
             moments, pivot = objective.moments, objective.standardization.pivot
             raw = moments.variance + (moments.mean - pivot) ** 2
             share = np.divide(objective.mean_squares[:-1], raw, out=np.zeros(len(raw)), where=raw > 0)
@@ -165,7 +165,7 @@ class Blocks(Preconditioner):
 
         Where most rows are sure of their class, and have next to no curvature, the Gram matrix stands for these.
         """
-        weight = np.ascontiguousarray((diagonal * self.objective._row_weight).T, self.dtype)
+        weight = np.ascontiguousarray((diagonal * self.objective.row_weight).T, self.dtype)
         total = weight.sum(axis=1)
         typical = (weight * diagonal.T).sum(axis=1) / np.maximum(total, np.finfo(total.dtype).tiny)
         strong = FAINT * typical[:, None] < diagonal.T

@@ -185,10 +185,10 @@ def mean_hessian(objective: Objective, point: Evaluation) -> StoredHessian:
     A small share of each output's curvature is spread evenly over the rows.
     """
     order, n_outputs = objective.shape
-    weight = point.diagonal() * objective._row_weight
+    weight = point.diagonal() * objective.row_weight
     level = weight.sum(axis=0, dtype=np.float64)
     share = HINGE_GRAM_SHARE if objective.loss.sparse_curvature else GRAM_SHARE
-    weight = (1 - share) * weight + share * level.astype(weight.dtype) * objective._row_weight
+    weight = (1 - share) * weight + share * level.astype(weight.dtype) * objective.row_weight
     if n_outputs * order**2 <= MAX_BLOCK_ENTRIES:
         return BlockHessian(_blocks(objective, weight))
     scale = objective.standardization.inverse_scale[:, None]

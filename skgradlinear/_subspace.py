@@ -101,10 +101,10 @@ class Subspace:
         def shares(rows: slice) -> tuple[float, Array]:
             dlogits: Array
             if at_origin:
-                loss, dlogits = 0.0, origin.dlogits(rows) * objective._row_weight[rows]
+                loss, dlogits = 0.0, origin.dlogits(rows) * objective.row_weight[rows]
             else:
                 loss, dlogits = objective.mean_loss.value_and_gradient(rows, self._logits(rows, coefficients))
-                dlogits *= objective._row_weight[rows]
+                dlogits *= objective.row_weight[rows]
             gradient = np.zeros(coefficients.shape)
             for j, direction in enumerate(self.directions):
                 gradient[j] = np.einsum("ki,ki->k", dlogits.T, direction.logits[rows].T)
@@ -153,7 +153,7 @@ class Subspace:
 
         def share(rows: slice) -> Array:
             hessian = np.zeros((m + n_outputs, m + n_outputs))
-            curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
+            curvature, weight = self._curvature(rows, place), self.objective.row_weight[rows].T
             basis = [direction.logits[rows].T for direction in self.directions]
             weighted = curvature.diagonal.T * weight
             scratch = np.empty_like(weighted)
@@ -210,7 +210,7 @@ class Subspace:
         order = m * n_outputs
 
         def shares(rows: slice) -> tuple[Array, Array]:
-            curvature, weight = self._curvature(rows, place), self.objective._row_weight[rows].T
+            curvature, weight = self._curvature(rows, place), self.objective.row_weight[rows].T
             basis = [direction.logits[rows].T for direction in self.directions]
             scaled = np.empty((m, n_outputs, weight.shape[1]), self.objective.dtype)
             # The constant, which comes last, is 1: there is nothing to multiply by it.

@@ -11,6 +11,8 @@ from .losses._base import Array
 
 # Ridge relative to the mean diagonal: keeps factors of singular matrices finite in the precision at hand.
 RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
+# Ridge of a system that is scaled to a unit diagonal: for rounding only.
+UNIT_RIDGE = 1e-13
 # A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
 RIDGE_GROWTH = 100.0
 # SciPy's own wrappers take several times as long as a system of a dozen unknowns.

@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._systems import scaled_solver
+from .._systems import UNIT_RIDGE, scaled_solver
 from ..losses._base import Array, Labels, class_indices, signed
 from ._leading import Leading
 
-# Ridge of the system scaled to a unit diagonal: for rounding only.
-RIDGE = 1e-13
 # Up to so many multiplications for all couplings of all rows none is left out: with hardly a penalty every one matters.
 MANY_PRODUCTS = 1e8
 # A row has as many couplings of Weston-Watkins as wrong classes, each of the size of the squared number of columns, and
@@ -206,4 +204,4 @@ class CrammerSinger(_Coupled):
 def _factored(matrix: Array, stiffness: Array) -> Callable[[Array], Array]:
     """Solution with a matrix plus a stiffness."""
     np.einsum("ii->i", matrix)[:] += stiffness + np.finfo(np.float64).tiny
-    return scaled_solver(matrix, RIDGE)
+    return scaled_solver(matrix, UNIT_RIDGE)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg.lapack import dposv
 
 from .._design import Design
-from .._systems import scaled_solver
+from .._systems import UNIT_RIDGE, scaled_solver
 from ..losses._base import Array, Indices, Mask
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # Second derivative that a bias has at least, of the one that it has when all rows are active.
 BIAS_STIFFNESS = 1e-3
-# Ridge of the system scaled to a unit diagonal: for rounding only.
-RIDGE = 1e-13
 # A centre is used up when what its own problem still lacks is this share of what the smoothing costs. Where outputs
 # take their steps abreast, new centres cost the others steps.
 INNER_SHARE, INNER_SHARE_ABREAST = 2.0, 0.5
@@ -130,10 +128,10 @@ class KeptDenseRows(KeptRows):
         diagonal += self.stiffness if stiffness is None else stiffness
         if self.free:
             diagonal[-1] += self.bias_stiffness(mu)
-        diagonal *= 1 + RIDGE
+        diagonal *= 1 + UNIT_RIDGE
         # LAPACK itself: see `cholesky`. Its factor is as good as that of a matrix scaled to a unit diagonal.
         _, solution, refused = dposv(hessian.T, descent, lower=True)
-        return scaled_solver(hessian, RIDGE)(descent) if refused else solution
+        return scaled_solver(hessian, UNIT_RIDGE)(descent) if refused else solution
 
     def push_all(self, params: Array) -> Array:
         logits: Array = params @ self.rows.T
@@ -162,7 +160,7 @@ class KeptDenseRows(KeptRows):
         scale = 1 / np.sqrt(diagonal)
         hessian *= scale[..., None]
         hessian *= scale[..., None, :]
-        diagonal += RIDGE
+        diagonal += UNIT_RIDGE
         solution: Array = scale * np.linalg.solve(hessian, (scale * descent)[..., None])[..., 0]
         return solution
 

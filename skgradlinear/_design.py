@@ -167,7 +167,7 @@ class Design:
     def pick(self, importance: Array, size: int) -> tuple[Indices, Array]:
         """About `size` rows drawn in proportion to importance and leverage, and 1 / probability of each of them."""
         probability = importance * self.leverage
-        probability *= OVERSAMPLING * size / float(probability.sum())
+        probability *= OVERSAMPLING * size / max(float(probability.sum()), np.finfo(probability.dtype).tiny)
         chosen = np.flatnonzero(self.random.random(len(probability)) < probability)
         return chosen, 1 / np.minimum(probability[chosen], 1.0)
 

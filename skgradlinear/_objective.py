@@ -53,7 +53,7 @@ class Objective:
     ``x_i`` is the standardized row, ``S = sum_i s_i``, and the bias ``b`` is not penalized. Parameters have shape
     (d + 1, K), the bias in the last row; every method also takes them flattened (as optimizers pass them) and then
     returns flat gradients. They live in standardized units: `to_original_units` translates. X is neither modified
-    nor made dense, nor, beyond a million entries (four million of few rows, or for a one-versus-rest hinge), copied.
+    nor made dense, nor, beyond a million entries (four million of few rows, or for a hinge), copied.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class Moments:
     scatter : ndarray of shape (d,)
         Weighted sum of squared deviations from `mean`.
     count : int
-        Number of rows behind the sums, for the rounding bound of `is_constant`.
+        Number of rows behind the sums, for the rounding bound of `variance`.
     """
 
     weight: float

@@ -236,6 +236,8 @@ class Subspace:
             blocks[:, -1] = blocks[:, :, -1] = 0.0
             dyads[(m - 1) * n_outputs :] = dyads[:, (m - 1) * n_outputs :] = 0.0
         blocks[:, :-1, :-1] += self._gram.transpose(2, 0, 1)
+        # The bias of a class without weight goes on for ever, by ever more logits where its curvature is but rounding.
+        blocks[:, -1, -1] += np.finfo(self.objective.dtype).eps * blocks[:, -1, -1].max()
         return blocks, dyads
 
     def _search(self, place: _Place, step: Array) -> tuple[_Place | None, bool, float]:

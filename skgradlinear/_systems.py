@@ -51,7 +51,8 @@ def cholesky(matrix: Array) -> Array:
             # Numbers that are none have no ridge, and come back as they are.
             return factor
         diagonal = np.einsum("ii->i", matrix)
-        ridge = RIDGE_GROWTH * ridge or float(np.finfo(matrix.dtype).eps * np.abs(diagonal).mean())
+        numbers = np.finfo(matrix.dtype)
+        ridge = RIDGE_GROWTH * ridge or float(numbers.eps * np.abs(diagonal).mean()) or float(numbers.tiny)
         diagonal += ridge
 
 

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from sklearn.metrics import log_loss
 
 from skgradlinear import LinearSVMClassifier, Objective, _rows
 from skgradlinear._central_path import CentralPath
@@ -661,3 +662,40 @@ def test_directions_of_folds_are_those_of_their_rows(kind, fit_intercept, shared
             own = System(gradient[f, g], everywhere[f, g] & kept[f], 0.7 / mass[f], rows.memory(), stiffness[f])
             alone = rows.newton(own)
             assert_allclose(found[f, g], alone, rtol=1e-6)
+
+
+def test_a_held_out_row_that_outweighs_all_others_leaves_a_fold():
+    X, y, _ = blobs(2)
+    weight = np.ones(len(y))
+    weight[3] = 1e20
+    for loss in ("hinge", "squared_hinge"):
+        assert np.isfinite(LinearSVMClassifier(multi_class="ovr", loss=loss).fit(X, y, weight).temperature_)
+
+
+def test_folds_of_few_rows_begin_anew():
+    """The rows of a fold tell whether these can be separated, not those of the whole problem."""
+    random = np.random.default_rng(4)
+    X, y = random.standard_normal((250, 100)), random.integers(0, 2, 250)
+    model = LinearSVMClassifier(alpha=1e-4).fit(X, y)
+    fresh, labels = random.standard_normal((2_000, 100)), random.integers(0, 2, 2_000)
+    assert log_loss(labels, model.predict_proba(fresh)) <= 1.02 * np.log(2)
+
+
+def test_sparse_columns_out_of_range_of_float32_are_solved_in_float64():
+    X, y, _ = blobs(5, n_rows=2_000, n_columns=40)
+    X[np.random.default_rng(0).random(X.shape) < 0.7] = 0.0
+    X[:, ::2] *= 1e20
+    X = sp.csr_array(X.astype(np.float32))
+    assert SeparateHinges.narrow(Objective(X / np.float32(1e3), y, LOSSES[0], alpha=0.1)) is False
+    model = LinearSVMClassifier(multi_class="ovr", standardize=True, probability=False).fit(X, y)
+    assert model.duality_gap_ <= 1e-4
+
+
+def test_a_column_of_which_a_fold_keeps_next_to_nothing_is_not_constant():
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((400, 3)), np.arange(400) % 2
+    X[7, 0] = 1e9
+    objective = Objective(X, y, LOSSES[1], alpha=0.1)
+    mask = np.arange(400) != 7
+    found = _folds._moments(objective, mask, np.ones(400))
+    assert_allclose(found.variance, X[mask].var(axis=0), rtol=1e-9)

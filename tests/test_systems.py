@@ -42,3 +42,7 @@ def test_what_rounding_made_indefinite_is_mended():
 def test_numbers_that_are_none_come_back():
     assert np.isnan(cholesky(np.full((2, 2), np.nan))).any()
     assert np.isnan(newton_step(np.full((2, 2), np.nan), np.ones(2), 1e-8)).all()
+
+
+def test_a_matrix_of_zeros_is_mended_too():
+    assert np.isfinite(cholesky(np.zeros((2, 2)))).all()

@@ -48,6 +48,8 @@ SIMPLEX: Limits = 1e9, 700, 1 << 17
 # Where rows can be separated, those at the margin change sides a few at a time, whatever else is tried. Fewer rows than
 # twice the unknowns of an output mostly can (Cover, 1965).
 SEPARABLE_ROWS = 2
+# Dense rows are kept in float64, more than once, while they are no more entries than this (32 MB).
+MAX_ENTRIES = 1 << 22
 SEPARABLE: Limits = 3e8, 1000, 1 << 18
 # Elsewhere Newton's steps on a squared hinge are as cheap, and few.
 SQUARED: Limits = 4e6, 1000, 1 << 18
@@ -160,7 +162,7 @@ class CentralPath:
 
         For a squared hinge also few rows, unless rows are known to be separable, or nearly.
         """
-        if not CentralPath.follows(objective):
+        if not CentralPath.follows(objective) or len(objective.weight) * objective.shape[0] > MAX_ENTRIES:
             return False
         form, _, wide, narrow = HINGES[type(objective.loss)]
         n_rows, order = len(objective.weight), objective.shape[0]

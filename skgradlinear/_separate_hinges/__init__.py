@@ -1,4 +1,4 @@
-"""One-versus-rest hinges, output by output."""
+"""One-versus-rest hinges, whose outputs take steps of their own."""
 
 from ._folds import fold_logits
 from ._hinges import SeparateHinges

@@ -33,12 +33,17 @@ STEPS, MU = 3, 1.2
 SHARE = 0.2
 # Where rows are few for their columns, or a small tolerance asks for more, it has to come to this gap besides.
 GAP = 0.3
+# Steps around the first centres can go far where a column is all but constant in a fold and hardly penalized: no
+# fold may have more than this many times the objective that it had at the solution of all rows.
+MOST = 1.5
 # What has not arrived after so many steps is solved anew.
 LONGEST = 60
 # Outputs walk together up to so many duals, or numbers of their Newton systems: more leave the cache.
 MAX_TOGETHER = 1 << 16
 # Folds are solved so many at once that their parameters are no more numbers.
 MAX_FOUND = 1 << 22
+# Moments are those of all rows without the ones left out unless a column keeps less of its scatter than this.
+LEAST_LEFT = 1e-8
 # Penalty of a coefficient whose column is constant in a fold, in units of the others'.
 IMMOVABLE = 1e30
 
@@ -109,20 +114,24 @@ def fold_logits(
 
 
 def _moments(objective: Objective, mask: Mask, weight: Array) -> Moments:
-    """Moments of the columns in the rows of a fold; from those that it leaves out, where these are fewer."""
+    """Moments of the columns in the rows of a fold; from those left out, where these are fewer and lighter."""
     (left,) = ((weight > 0) & ~mask).nonzero()
-    if 2 * len(left) > len(mask):
+    if 2 * len(left) > len(mask) or 2 * weight[left].sum() > weight.sum():
         return objective.rows.moments(weight * mask)
     if not len(left):
         return objective.moments
-    return objective.moments.without(objective.rows.take(left).moments(weight[left]))
+    moments = objective.moments.without(objective.rows.take(left).moments(weight[left]))
+    # A difference has lost its digits where next to nothing of a column is left.
+    lost = (moments.scatter < LEAST_LEFT * objective.moments.scatter) & (objective.moments.variance > 0)
+    return objective.rows.moments(weight * mask) if lost.any() else moments
 
 
 def _stiffness(objective: Objective, moments: Moments) -> Array:
     """Penalty of each coefficient of a fold with these moments, in units of the whole problem's."""
     constant = moments.variance == 0
     variance = np.where(constant, 1.0, moments.variance) if objective.standardize else np.ones_like(moments.variance)
-    stiffness: Array = variance * objective.standardization.inverse_scale**2
+    # Products of deviations: the square of a scale may overflow.
+    stiffness: Array = (np.sqrt(variance) * objective.standardization.inverse_scale) ** 2
     return np.where(constant, IMMOVABLE, stiffness) if objective.fit_intercept else stiffness
 
 
@@ -182,13 +191,25 @@ class Folds:
         """
         if share < np.inf:
             enough = share * self._gap()
+        before = self._charged()
         for step in range(steps[1]):
             if step >= steps[0] and share < np.inf:
                 now = self._gap()
                 if (now <= enough).all() and (gap == np.inf or (now <= gap * self._value()).all()):
                     break
             self.step()
-        return self._gap() <= gap * self._value() if gap < np.inf else np.ones(len(self.kept), dtype=bool)
+        if gap < np.inf:
+            return self._gap() <= gap * self._value()
+        there: Mask = self._charged() <= MOST * before
+        return there
+
+    def _charged(self) -> Array:
+        """Objective of each fold at its parameters, without the plain hinge's smoothing."""
+        violations = np.maximum(self.mu * (self.heights - self.centre), 0)
+        charge = _dot(self.weight, violations**2 if self.squared else violations)
+        penalty = _dot(self.stiffness * self.params, self.params) / 2
+        value: Array = (charge + penalty).sum(axis=1)
+        return value
 
     def step(self) -> None:
         """A Newton step of each on its smoothed problem; the duals at its end are a plain hinge's next centre."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Dense rows are kept in float64 while they are no more entries than this (32 MB), and Newton systems are formed while
 # their order is no larger than this.
 MAX_ENTRIES, MAX_ORDER = 1 << 22, 400
+# Squares of columns of this size, or of its inverse, and their sums are in the range of float32.
+LARGEST = 1e12
 # Outputs rest at this share of the gap that may be left to them: their own part of the objective, or an equal one.
 REST_SHARE = 0.5
 # Conjugate gradients take so many steps for the first direction, and so many more for each further one: far from the
@@ -79,8 +81,12 @@ class SeparateHinges:
 
     @staticmethod
     def narrow(objective: Objective) -> bool:
-        """Whether a draft is computed in the precision of the rows."""
-        return not objective.rows.dense and objective.shape[1] >= MANY_OUTPUTS
+        """Whether a draft is computed in the precision of the rows, in which the squares of all columns have digits."""
+        if objective.rows.dense or objective.shape[1] < MANY_OUTPUTS:
+            return False
+        sizes = np.sqrt(objective.moments.variance + objective.moments.mean**2)
+        sizes = sizes[sizes > 0]
+        return bool((sizes > 1 / LARGEST).all() and (sizes < LARGEST).all())
 
     @staticmethod
     def exact(objective: Objective) -> bool:

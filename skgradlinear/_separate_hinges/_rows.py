@@ -148,6 +148,10 @@ class KeptDenseRows(KeptRows):
             # What the folds leave out is mostly less than what they keep.
             shared = np.array([known.at(own) for own in active[0]])
             hessian = shared - np.array([[known.at(own & ~mask) for own in active[0]] for mask in kept])
+            # Where next to nothing is left of a column, what is left is rounding.
+            left, whole = (np.einsum("...ii->...i", total) for total in (hessian, shared))
+            for fold, output in np.argwhere((left < LEAST_LEFT * whole).any(axis=-1)):
+                hessian[fold, output] = known.at(active[0, output] & kept[fold])
         else:
             hessian = np.array([[known.at(o & mask) for o in own] for own, mask in zip(active, kept, strict=True)])
         narrowness = mass / mu

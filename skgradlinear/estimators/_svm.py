@@ -304,7 +304,7 @@ class LinearSVMClassifier(StreamingClassifier):
         if middle is not None and not isinstance(middle, Halfway):
             steps = int(STEPS_SHARE * result.n_iter), self.max_iter
             found, middle = fold_logits(objective, middle, kept, *weights, self._strictness, steps), None
-        elif self._separate(objective, result):
+        elif self._separate(objective, result, min(float(problem.weight[rows].sum()) for rows in kept)):
             duals = result.state.dual if objective.non_smooth else None
             share = HINGE_STEPS if objective.determined else STEPS_SHARE
             steps = int(share * result.n_iter), self.max_iter
@@ -343,14 +343,14 @@ class LinearSVMClassifier(StreamingClassifier):
         )
         return fold.logits(found.params)
 
-    def _separate(self, objective: Objective, result: Result) -> bool:
-        """Whether the outputs of the folds take steps of their own from the solution."""
+    def _separate(self, objective: Objective, result: Result, kept: float) -> bool:
+        """Whether the outputs of the folds, which keep at least so much weight, take steps of their own."""
         if not SeparateHinges.suits(objective) or Rotation.suits(objective):
             return False
         if objective.non_smooth:
             # Few steps take nothing back where rows can always be separated, and many lead to a solution slowly.
-            enough = self._strictness == 1 and objective.total_weight >= SEPARABLE * objective.shape[0]
-            return enough and isinstance(result.state, Centre)
+            enough = kept >= max(SEPARABLE * objective.shape[0], objective.total_weight / 2 * (1 - 1e-2))
+            return enough and self._strictness == 1 and isinstance(result.state, Centre)
         return self._is_newton(self._chosen_solver(objective))
 
     def _forgets(self, objective: Objective, solver: str | Solver) -> bool:

@@ -20,7 +20,7 @@ def separately(
     callback: Callback | None,
     state: Centre | None,
 ) -> Result:
-    """Minimize an objective with a one-versus-rest hinge, plain or squared, output by output.
+    """Minimize an objective with a one-versus-rest hinge, plain or squared, whose outputs are apart.
 
     A step is one of each output that is not at its end. See `skgradlinear._separate_hinges`.
     """

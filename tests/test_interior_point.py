@@ -370,6 +370,20 @@ def test_leading_couplings_are_exact_at_both_ends_of_a_path(rest, peaks):
     assert_allclose(leading.couplings(values), expected, atol=1e-12 * expected.max())
 
 
+def test_a_path_that_comes_to_a_halt_begins_anew(monkeypatch):
+    """Groups that go as far as they can may leave each other behind for good."""
+    random = np.random.default_rng(107)
+    n_rows, n_classes, n_columns = (int(random.integers(*limits)) for limits in ((10, 60), (3, 21), (5, 60)))
+    X = random.standard_normal((n_rows, n_columns)) * np.exp(random.standard_normal(n_columns))
+    y, alpha = random.integers(0, n_classes, n_rows), 10 ** random.uniform(-7, -1)
+    objective = Objective(X, y, CrammerSingerHinge(), alpha=alpha, standardize=False, n_outputs=n_classes)
+    begun, anew = [], CentralPath.anew
+    monkeypatch.setattr(CentralPath, "anew", lambda path: begun.append(path) or anew(path))
+    result = interior_point(objective, max_iter=100)
+    assert result.status is Status.CONVERGED
+    assert len(begun) == 1
+
+
 def test_indicator_rows_are_separate_problems():
     X, _, weight = blobs(2)
     random = np.random.default_rng(3)

@@ -108,7 +108,9 @@ def _follow(path: CentralPath, n_folds: int, strictness: float, steps: tuple[int
     for step in range(min(steps[1], LONGEST)):
         if (there.all() and (step >= steps[0] or path.gap <= NOTHING)) or not path.step():
             break
-        there = (imbalance() <= (strictness * BALANCE) ** 2 * first) & (gap() <= strictness * GAP)
+        # What is out of range is not there.
+        with np.errstate(over="ignore", invalid="ignore"):
+            there = (imbalance() <= (strictness * BALANCE) ** 2 * first) & (gap() <= strictness * GAP)
     return there
 
 

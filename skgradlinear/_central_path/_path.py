@@ -115,6 +115,9 @@ class CentralPath:
         Where to begin, if it is of these rows; the middle of the sets of slacks and duals otherwise.
     """
 
+    # Whether all groups take all steps with one length for the slacks and one for the duals.
+    cautious = False
+
     def __init__(self, objective: Objective, start: Waypoint | None = None) -> None:
         if not self.follows(objective):
             raise ValueError(
@@ -264,7 +267,7 @@ class CentralPath:
             dual, room = self._apart(ddual, droom)
             # All groups with one length for the slacks and one for the duals, where products would grow otherwise.
             primal = np.ones_like(gap)
-            grown = self._gap(dual, room) > gap
+            grown = (self._gap(dual, room) > gap) | self.cautious
             if grown.any():
                 lengths = self._length(self.room, droom), self._length(self.dual, ddual)
                 primal = np.where(grown, lengths[0], primal)
@@ -279,6 +282,12 @@ class CentralPath:
         self.gaps = self._gap(self.dual, self.room)
         self._mark(before, gap)
         return bool(primal.max() > np.finfo(np.float64).eps)
+
+    def anew(self) -> CentralPath:
+        """A cautious path from the beginning, with what this one has proved: slower, and seldom lost."""
+        path = CentralPath(self.objective)
+        path.cautious, path.bound = True, self.bound
+        return path
 
     def _lag(self, dparams: Array, ddual: Array) -> Array:
         """Share of its barrier that an output keeps for its balance, which must not fall behind the products.

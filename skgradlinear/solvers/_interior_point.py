@@ -111,12 +111,15 @@ def interior_point(
             break
         # Products can be small long before parameters are anywhere near.
         gaps.append((path.gap, best - path.bound))
-        stuck = n_iter >= LONGEST or path.gap <= LEAST_GAP
-        if n_iter >= PATIENCE:
+        stuck = len(gaps) > LONGEST or path.gap <= LEAST_GAP
+        if len(gaps) > PATIENCE:
             stuck = stuck or all(now > PROGRESS * past for now, past in zip(gaps[-1], gaps[-1 - PATIENCE], strict=True))
         if n_iter < max_iter and (stuck or not path.step()):
-            status = Status.STALLED
-            break
+            if path.cautious:
+                status = Status.STALLED
+                break
+            # Where groups have left each other behind for good.
+            path, gaps = path.anew(), []
     return Result(
         found,
         best,

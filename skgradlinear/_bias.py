@@ -9,8 +9,7 @@ import numpy as np
 
 from ._evaluation import Evaluation
 from ._line import rounding, search
-from ._subspace import RIDGE
-from ._systems import newton_step
+from ._systems import SEARCH_RIDGE, newton_step
 from .losses._base import Array
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _newton_step(objective: Objective, point: Evaluation, balance: Array) -> Arr
         return point.curvature(rows).total(objective.row_weight[rows]).astype(np.float64)
 
     hessian = reduce(np.add, objective.mean_loss.over_groups(stiffness))
-    step = newton_step(hessian, balance, RIDGE[objective.dtype])
+    step = newton_step(hessian, balance, SEARCH_RIDGE[objective.dtype])
     step *= MAX_STEP / max(float(np.abs(step).max()), MAX_STEP)
     free: Array = objective.free_of_shift(step[None])[0]
     return free

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from ._bias import minimize_bias
 from ._evaluation import Evaluation
-from ._subspace import RIDGE
-from ._systems import newton_step
+from ._systems import SEARCH_RIDGE, newton_step
 from .losses import NonSmoothLoss
 from .losses._base import Array
 
@@ -107,7 +106,7 @@ def balancing(objective: Objective, balance: Array, stiffness: Array) -> Array:
     The rows ``u_i + H_i c`` have the mean ``g + H c``, zero for ``c = -H^-1 g``, and are dual rows while c is small.
     """
     if objective.fit_intercept:
-        change = newton_step(stiffness, balance, RIDGE[objective.dtype])
+        change = newton_step(stiffness, balance, SEARCH_RIDGE[objective.dtype])
         if np.abs(change).max() <= objective.loss.dual_reach:
             return change
     return np.zeros_like(balance)

@@ -14,6 +14,8 @@ from .losses._base import Array
 # from its entries: the rounding of x * slope is relative to the mean, the signal to the deviation. In float32 a ratio
 # of 64 leaves logits good to 4e-6, and a pass without the subtraction is faster.
 PIVOT_RATIO = {np.dtype(np.float32): 64.0, np.dtype(np.float64): 1e3}
+# Penalty of a coefficient whose column is constant in a fold, in units of the others'.
+IMMOVABLE = 1e30
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ._evaluation import Direction, Evaluation, column_norms
 from ._line import FLAT, MAX_SEARCH, rounding
-from ._systems import newton_step
+from ._systems import SEARCH_RIDGE, newton_step
 from ._threads import totals
 from .losses._base import Array, Curvature
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 ACCURATE = 0.05
 # A full step that gains less than this share of what its predecessors gained ends the search.
 SMALL_SHARE = 0.1
-# Relative ridge on the scaled Newton systems, by precision: directions become parallel near the optimum.
-RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-10}
 # One coefficient per output and direction gives a system of order K (m + 1); beyond this many outputs it costs more
 # than it saves.
 MAX_SPLIT_OUTPUTS = 40
@@ -58,7 +56,7 @@ class Subspace:
         self.origin = point
         self.known_gradient = gradient
         self.directions = directions
-        self.ridge = RIDGE[objective.dtype]
+        self.ridge = SEARCH_RIDGE[objective.dtype]
         n_outputs = objective.shape[1]
         self.coupled = objective.mean_loss.coupled
         self.split = n_outputs > 1 and (n_outputs <= MAX_SPLIT_OUTPUTS or not self.coupled)

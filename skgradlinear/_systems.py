@@ -13,6 +13,9 @@ from .losses._base import Array
 RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 # Ridge of a system that is scaled to a unit diagonal: for rounding only.
 UNIT_RIDGE = 1e-13
+# Of a scaled system of few directions, by precision: these become parallel near the optimum, and a common shift of all
+# biases has no curvature.
+SEARCH_RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-10}
 # A matrix that rounding made indefinite gets a ridge that grows by this factor; Nocedal & Wright (2006), algorithm 3.3.
 RIDGE_GROWTH = 100.0
 # SciPy's own wrappers take several times as long as a system of a dozen unknowns.

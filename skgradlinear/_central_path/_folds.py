@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._standardization import IMMOVABLE
 from ..losses._base import Array, Mask
 from ._domains import Simplex
 from ._forms import Form, Separate
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 # Folds walk together up to so many violations: more leave the cache, and held-out rows take part in sums.
 MAX_TOGETHER = 1 << 14
-# Penalty of a coefficient whose column is constant in a fold, in units of the others'.
-IMMOVABLE = 1e30
 # Scores of a fold need no proof, but must not know the rows that it leaves out. These are what a fold begins out of
 # balance by: a path ends where this share of that is left, and the gap is this share of the objective.
 BALANCE, GAP = 0.05, 0.3

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._standardization import IMMOVABLE
 from ..losses._base import Array, Mask, signed
 from ._outputs import MAX_TRIALS, SLOPE_SHARE
 from ._rows import KeptRows
@@ -44,8 +45,6 @@ MAX_TOGETHER = 1 << 16
 MAX_FOUND = 1 << 22
 # Moments are those of all rows without the ones left out unless a column keeps less of its scatter than this.
 LEAST_LEFT = 1e-8
-# Penalty of a coefficient whose column is constant in a fold, in units of the others'.
-IMMOVABLE = 1e30
 
 
 def fold_logits(

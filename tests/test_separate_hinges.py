@@ -356,7 +356,10 @@ def test_systems_that_go_on_alone_are_those_that_they_were(fit_intercept, standa
     random = np.random.default_rng(1)
     active = [random.permutation(len(kept.weight)) < n_active * (k % 3) for k in range(6)]
     make = ActiveRows if n_active == 5 else AllRows
-    system, chosen = make(kept, active, [0.5] * 6), np.array([True, False, True, True, False, True])
+    system, chosen = (
+        make(kept, [System(np.zeros(kept.order), one, 0.5) for one in active]),
+        np.array([True, False, True, True, False, True]),
+    )
     directions = np.asarray(random.standard_normal((6, kept.order)), order=system.memory)
     products = system(directions)
     ahead = system.precondition(directions, np.empty_like(directions))

@@ -4,8 +4,8 @@ The smoothed hinge of an output is ``max_p p . u - (mu/2) ||p - c||^2`` with the
 the box for a plain hinge, and over all ``p >= 0`` for a squared one, with ``mu = 1/2`` and ``c = 0``. Its maximizing
 duals are the heights ``v = c + u / mu`` as far as they are in that set. Rows are active where they are within it, and
 only these have curvature, ``1 / mu``. Of dense rows of few columns the whole Newton system of an output is formed for
-every step; of sparse rows it is solved by conjugate gradients on the active ones. The arrays of one output are so few
-that they stay in a core's cache while it takes the step.
+every step, while the few arrays of that output are in a core's cache; of sparse rows the systems of all outputs are
+solved abreast, by conjugate gradients on the active ones.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class SeparateHinges:
         """Whether a draft is computed in the precision of the rows, in which the squares of all columns have digits."""
         if objective.rows.dense or objective.shape[1] < MANY_OUTPUTS:
             return False
-        sizes = np.sqrt(objective.moments.variance + objective.moments.mean**2)
+        sizes = np.hypot(np.sqrt(objective.moments.variance), objective.moments.mean)
         sizes = sizes[sizes > 0]
         return bool((sizes > 1 / LARGEST).all() and (sizes < LARGEST).all())
 
@@ -134,7 +134,8 @@ class SeparateHinges:
             moved = step_abreast(self._rows, walking, min(FIRST_STEPS + MORE_STEPS * self._n_steps, MAX_STEPS))
         else:
             # One by one, while the arrays of an output are in a core's cache.
-            moved = sum(output.step() for output in walking) > 0
+            steps = [output.step() for output in walking]
+            moved = any(steps)
         self._n_steps += 1
         self.prove(tol)
         return moved

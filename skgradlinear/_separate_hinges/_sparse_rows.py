@@ -95,13 +95,12 @@ class KeptSparseRows(KeptRows):
 
     def newton_all(self, systems: Sequence[System], max_steps: int) -> Array:
         """`newton` for several outputs: by conjugate gradients, preconditioned by the diagonal, of so many steps."""
-        descents, active, mu, _, stiffness = zip(*systems, strict=True)
-        n_rows, n_outputs = len(self.weight), len(active)
-        n_active = sum(int(np.count_nonzero(one)) for one in active)
+        n_rows, n_outputs = len(self.weight), len(systems)
+        n_active = sum(int(np.count_nonzero(system.active)) for system in systems)
         few = n_active < n_rows * n_outputs and n_active <= (ENTRY + COLUMN * n_outputs) * n_rows
-        system = (ActiveRows if few else AllRows)(self, active, mu, stiffness)
-        narrow = np.stack(descents).astype(self.dtype, system.memory)
-        found: Array = conjugate_gradients(system, narrow, max_steps).astype(np.float64, order="C")
+        products = (ActiveRows if few else AllRows)(self, systems)
+        descents = np.array([system.descent for system in systems]).astype(self.dtype, products.memory)
+        found: Array = conjugate_gradients(products, descents, max_steps).astype(np.float64, order="C")
         return found
 
     def newtons(self, descent: Array, active: Mask, kept: Mask, mu: float, stiffness: Array, mass: Array) -> Array:
@@ -123,12 +122,14 @@ class Products(ABC):
     # How these arrays lie in memory: by outputs, or by columns.
     memory: Literal["C", "F"]
 
-    def __init__(self, kept: KeptSparseRows, mu: Sequence[float], stiffness: Sequence[Array | None]) -> None:
+    def __init__(self, kept: KeptSparseRows, systems: Sequence[System]) -> None:
         self.kept = kept
         # A penalty of their own have the outputs of folds, all of them or none.
-        alike = stiffness[0] is None
-        self.stiffness = np.array([kept.stiffness] if alike else stiffness, kept.dtype, order=self.memory)
-        self.biases = np.array([kept.bias_stiffness(one) for one in mu], kept.dtype)
+        own = [system.stiffness for system in systems if system.stiffness is not None]
+        self.stiffness = np.array(own or [kept.stiffness], kept.dtype, order=self.memory)
+        self.biases = np.array([kept.bias_stiffness(system.mu) for system in systems], kept.dtype)
+        narrowness = 1 / np.array([system.mu for system in systems], kept.dtype)
+        self._begin([system.active for system in systems], narrowness)
 
     def _set_up(self, squares: Array, sums: Array, totals: Array) -> None:
         """The preconditioner, from the weighted sums of squared entries, of entries and of ones."""
@@ -164,6 +165,10 @@ class Products(ABC):
         self._keep(chosen)
 
     @abstractmethod
+    def _begin(self, active: Sequence[Mask], narrowness: Array) -> None:
+        """Take the active rows of each output, whose weights are multiplied by its narrowness, and `_set_up`."""
+
+    @abstractmethod
     def _curved(self, slopes: Array, constants: Array) -> tuple[Array, Array]:
         """Sums of the active rows' weighted logits times the entries, and of these alone."""
 
@@ -177,17 +182,11 @@ class AllRows(Products):
 
     memory = "F"
 
-    def __init__(
-        self,
-        kept: KeptSparseRows,
-        active: Sequence[Mask],
-        mu: Sequence[float],
-        stiffness: Sequence[Array | None] = (None,),
-    ) -> None:
-        super().__init__(kept, mu, stiffness)
+    def _begin(self, active: Sequence[Mask], narrowness: Array) -> None:
+        kept = self.kept
         self.weight = np.stack(active).T.astype(kept.dtype, order="C")
         self.weight *= kept.weight[:, None]
-        self.weight *= 1 / np.array(mu, kept.dtype)
+        self.weight *= narrowness
         rows, columns = kept.rows, kept.columns
         squares = type(rows)((rows.data**2, rows.indices, rows.indptr), shape=rows.shape).T @ self.weight
         self._set_up(squares.T, squares.T if kept.plain else (columns @ self.weight).T, self.weight.sum(axis=0))
@@ -208,20 +207,14 @@ class ActiveRows(Products):
 
     memory = "C"
 
-    def __init__(
-        self,
-        kept: KeptSparseRows,
-        active: Sequence[Mask],
-        mu: Sequence[float],
-        stiffness: Sequence[Array | None] = (None,),
-    ) -> None:
-        super().__init__(kept, mu, stiffness)
+    def _begin(self, active: Sequence[Mask], narrowness: Array) -> None:
+        kept = self.kept
         where = [one.nonzero()[0] for one in active]
         chosen = np.concatenate(where)
-        self.owner = np.repeat(np.arange(len(mu)), [len(one) for one in where])
-        self.weight = kept.weight[chosen] * (1 / np.array(mu, kept.dtype))[self.owner]
+        self.owner = np.repeat(np.arange(len(where)), [len(one) for one in where])
+        self.weight = kept.weight[chosen] * narrowness[self.owner]
         self._lay_out(kept.rows[chosen], self.owner)
-        rows, shape = self.rows, (len(mu), -1)
+        rows, shape = self.rows, (len(where), -1)
         squares = type(rows)((rows.data**2, rows.indices, rows.indptr), shape=rows.shape).T @ self.weight
         sums = squares if kept.plain else self.columns @ self.weight
         self._set_up(squares.reshape(shape), sums.reshape(shape), self._totals(self.weight))

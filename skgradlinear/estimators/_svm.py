@@ -49,6 +49,8 @@ SMOOTH_SHARE = 0.1
 HINGE_GAP, HINGE_STEPS = 0.3, 0.1
 # So many rows for each column, by weight, can mostly not be separated (Cover, 1965).
 SEPARABLE = 2
+# Share of the weight that a fold keeps at least: halves, which are not quite even.
+LEAST_KEPT = 0.495
 # What begins anew knows nothing, and ends here.
 FOLD_GAP = 0.05
 # Five folds with this share of the fit's steps take about as long. Where the fit takes many steps, folds need as many
@@ -348,8 +350,9 @@ class LinearSVMClassifier(StreamingClassifier):
         if not SeparateHinges.suits(objective) or Rotation.suits(objective):
             return False
         if objective.non_smooth:
-            # Few steps take nothing back where rows can always be separated, and many lead to a solution slowly.
-            enough = kept >= max(SEPARABLE * objective.shape[0], objective.total_weight / 2 * (1 - 1e-2))
+            # Few steps take nothing back where rows can always be separated or most of them are left out, and many lead
+            # to a solution slowly.
+            enough = kept >= max(SEPARABLE * objective.shape[0], LEAST_KEPT * objective.total_weight)
             return enough and self._strictness == 1 and isinstance(result.state, Centre)
         return self._is_newton(self._chosen_solver(objective))
 
